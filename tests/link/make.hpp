@@ -1,0 +1,5 @@
+#pragma once
+
+#include <altmin/altmin.hpp>
+
+altmin::Network<float> make_network();

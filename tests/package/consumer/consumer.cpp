@@ -1,0 +1,11 @@
+#include <altmin/altmin.hpp>
+#include <altmin/data.hpp>
+
+int main() {
+  try {
+    altmin::load_idx<float>("no such folder");
+  } catch (const altmin::Error&) {
+    return altmin::Layers<float>{3}.add(altmin::Dense{2}).output().size() == 2 ? 0 : 1;
+  }
+  return 1;
+}
