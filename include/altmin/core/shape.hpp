@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin {
+
+/// The shape of one sample. A sample is a column; an image is its channel planes one after another, row by row.
+struct Shape {
+  Shape(Index features) : channels{features} {}  // NOLINT(google-explicit-constructor): a number of features is a shape
+  Shape(Index channels_, Index height_, Index width_) : channels{channels_}, height{height_}, width{width_} {}
+
+  /// Rows of a matrix of such samples.
+  Index size() const { return channels * height * width; }
+
+  friend bool operator==(const Shape& a, const Shape& b) {
+    return a.channels == b.channels && a.height == b.height && a.width == b.width;
+  }
+
+  Index channels;
+  Index height = 1;
+  Index width = 1;
+};
+
+/// "784", or "3 x 32 x 32".
+inline std::string to_string(const Shape& shape) {
+  const std::string channels = detail::text(shape.channels);
+  if (shape.height == 1 && shape.width == 1) return channels;
+  return channels + " x " + detail::shape_text(shape.height, shape.width);
+}
+
+}  // namespace altmin

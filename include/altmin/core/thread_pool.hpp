@@ -1,0 +1,171 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "altmin/core/denormals.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin {
+
+/// A team of threads for loops whose iterations are independent. Loops nest: a thread that waits for its own loop helps
+/// with others, so that the parts of one large iteration spread over threads that have run out of small ones.
+///
+/// Every thread has a slot number, 0 .. threads - 1, that no other thread has at the same time; the thread that calls
+/// from outside is slot 0. Only one outside thread may use a pool at a time. Copying a pool copies its size alone.
+class ThreadPool {
+ public:
+  /// `threads` >= 1 counts the calling thread; 0 stands for all hardware threads. They start with the first loop.
+  explicit ThreadPool(int threads = 0) : threads_{threads > 0 ? threads : hardware_threads()} {}
+
+  ThreadPool(const ThreadPool& other) : threads_{other.threads_} {}
+  ThreadPool& operator=(const ThreadPool& other) {
+    if (threads_ != other.threads_) {
+      stop();
+      threads_ = other.threads_;
+    }
+    return *this;
+  }
+  ~ThreadPool() { stop(); }
+
+  int threads() const { return threads_; }
+
+  static int hardware_threads() {
+    const auto count = static_cast<int>(std::thread::hardware_concurrency());
+    return count > 0 ? count : 1;
+  }
+
+  /// Calls body(index, slot) once for each index in 0 .. count - 1, in any order, from any thread. `slot` is that of the
+  /// calling thread, `depth` the number of loops around this one: a waiting thread never starts an iteration of an outer
+  /// loop, so what belongs to a slot is safe in the middle of an iteration. The first exception of a body is thrown
+  /// again here after the others have ended.
+  template <class Body>
+  void run(Index count, int slot, int depth, Body&& body) {
+    if (count <= 1 || threads_ == 1) {
+      for (Index i = 0; i < count; ++i) body(i, slot);
+      return;
+    }
+    using Plain = std::remove_reference_t<Body>;
+    Loop loop;
+    loop.count = count;
+    loop.depth = depth;
+    loop.body = const_cast<void*>(static_cast<const void*>(&body));
+    loop.call = [](void* context, Index i, int s) { (*static_cast<Plain*>(context))(i, s); };
+    if (workers_.empty()) start();
+    finish(loop, slot);
+    if (loop.failure) std::rethrow_exception(loop.failure);
+  }
+
+ private:
+  struct Loop {
+    Index count = 0;
+    int depth = 0;
+    void* body = nullptr;
+    void (*call)(void*, Index, int) = nullptr;
+    Index next = 0;                   // first index that nobody has taken; guarded by mutex_
+    Index ended = 0;                  // guarded by mutex_
+    std::atomic<bool> done{false};
+    Loop* older = nullptr;            // the list of loops with indices to take, newest first; guarded by mutex_
+    std::exception_ptr failure;       // guarded by mutex_
+  };
+
+  using Lock = std::unique_lock<std::mutex>;
+
+  void start() {
+    quit_ = false;
+    for (int slot = 1; slot < threads_; ++slot) {
+      workers_.emplace_back([this, slot] {
+        const FlushDenormals flush;
+        Lock lock{mutex_};
+        while (!quit_) {
+          if (!help(lock, slot, 0)) wait(lock, nullptr);
+        }
+      });
+    }
+  }
+
+  void stop() {
+    {
+      const Lock lock{mutex_};
+      quit_ = true;
+      awake_.notify_all();
+    }
+    for (auto& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
+  void finish(Loop& loop, int slot) {
+    Lock lock{mutex_};
+    loop.older = loops_;
+    loops_ = &loop;
+    note_deepest();
+    awake_.notify_all();
+    while (!loop.done.load(std::memory_order_relaxed)) {
+      if (!help(lock, slot, loop.depth)) wait(lock, &loop);
+    }
+  }
+
+  /// Takes one index of the newest loop at `depth` or deeper and runs it, unlocked meanwhile; false: nothing to take.
+  bool help(Lock& lock, int slot, int depth) {
+    Loop** place = &loops_;
+    while (*place != nullptr && (*place)->depth < depth) place = &(*place)->older;
+    Loop* const loop = *place;
+    if (loop == nullptr) return false;
+    const Index index = loop->next++;
+    if (loop->next == loop->count) {
+      *place = loop->older;
+      note_deepest();
+    }
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      loop->call(loop->body, index, slot);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    if (failure && !loop->failure) loop->failure = failure;
+    if (++loop->ended == loop->count) {
+      loop->done.store(true, std::memory_order_release);
+      awake_.notify_all();
+    }
+    return true;
+  }
+
+  /// Until there may be something to take, or `loop` is done, or the pool quits. Looks for a while before it sleeps:
+  /// loops follow each other within microseconds, and waking a thread costs more than that.
+  void wait(Lock& lock, const Loop* loop) {
+    const int depth = loop == nullptr ? 0 : loop->depth;
+    const auto ready = [&] {
+      return deepest_.load(std::memory_order_acquire) >= depth ||
+             (loop != nullptr && loop->done.load(std::memory_order_acquire));
+    };
+    lock.unlock();
+    for (int look = 0; look < 20000 && !ready(); ++look) {
+    }
+    lock.lock();
+    awake_.wait(lock, [&] { return quit_ || ready(); });
+  }
+
+  void note_deepest() {
+    int deepest = -1;
+    for (const Loop* open = loops_; open != nullptr; open = open->older) deepest = std::max(deepest, open->depth);
+    deepest_.store(deepest, std::memory_order_release);
+  }
+
+  int threads_;
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable awake_;
+  Loop* loops_ = nullptr;         // guarded by mutex_
+  bool quit_ = false;             // guarded by mutex_
+  std::atomic<int> deepest_{-1};  // the largest depth in loops_, -1 without any: to be looked at without the lock
+};
+
+}  // namespace altmin
