@@ -1,0 +1,215 @@
+#pragma once
+
+#include <cmath>
+
+#include "altmin/layers/elementwise.hpp"
+
+namespace altmin {
+
+namespace detail {
+
+/// Functors rather than Eigen's select(): compilers turn these into vector instructions.
+template <class Scalar>
+struct WherePositive {
+  Scalar otherwise;
+  Scalar operator()(Scalar x, Scalar value) const { return x > Scalar(0) ? value : otherwise * value; }
+};
+
+}  // namespace detail
+
+/// f(x) = x.
+struct Identity {
+  template <class Scalar>
+  class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+   public:
+    using Config = Identity;
+    static constexpr const char* name = "Identity";
+
+    Layer(const Identity&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
+    Identity config() const { return {}; }
+
+    template <class X>
+    auto value(const X& x) const { return x; }
+    template <class X, class Y, class D>
+    auto slope_times(const X&, const Y&, const D& dy) const { return dy; }
+    template <class X, class Y, class D, class M>
+    auto change(const X&, const Y&, const D& dx, const M&) const { return dx; }
+  };
+
+  friend bool operator==(const Identity&, const Identity&) { return true; }
+};
+
+/// f(x) = x for x > 0, else slope * x; the derivative at 0 is `slope`.
+struct LeakyRelu {
+  double slope = 0.01;  ///< of the negative side; 0 to 1
+
+  template <class Scalar>
+  class Layer;
+
+  friend bool operator==(const LeakyRelu& a, const LeakyRelu& b) { return a.slope == b.slope; }
+};
+
+template <class Scalar>
+class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+ public:
+  using Config = LeakyRelu;
+  static constexpr const char* name = "LeakyRelu";
+
+  Layer(const LeakyRelu& config, Shape input) : ElementwiseLayer<Layer, Scalar>{input}, config_{config} {
+    detail::require_option(config.slope >= 0 && config.slope <= 1, "slope", "must be 0 to 1", config.slope);
+    where_positive_ = {static_cast<Scalar>(config.slope)};
+  }
+  const LeakyRelu& config() const { return config_; }
+
+  template <class X>
+  auto value(const X& x) const { return x.binaryExpr(x, where_positive_); }
+  template <class X, class Y, class D>
+  auto slope_times(const X& x, const Y&, const D& dy) const { return x.binaryExpr(dy, where_positive_); }
+  template <class X, class Y, class D, class M>
+  auto change(const X& x, const Y&, const D& dx, const M&) const {
+    // On the two sides of 0 this is a sum of two terms of one sign: nothing cancels.
+    const Scalar slope = where_positive_.otherwise;
+    return x.binaryExpr(dx, [slope](Scalar from, Scalar move) {
+      const Scalar to = from + move;
+      if (from > Scalar(0)) return to > Scalar(0) ? move : slope * to - from;
+      return to > Scalar(0) ? to - slope * from : slope * move;
+    });
+  }
+
+ private:
+  LeakyRelu config_;
+  detail::WherePositive<Scalar> where_positive_{};
+};
+
+/// f(x) = max(x, 0); the derivative at 0 is 0.
+struct Relu {
+  template <class Scalar>
+  class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+   public:
+    using Config = Relu;
+    static constexpr const char* name = "Relu";
+
+    Layer(const Relu&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
+    Relu config() const { return {}; }
+
+    template <class X>
+    auto value(const X& x) const { return x.max(Scalar(0)); }
+    template <class X, class Y, class D>
+    auto slope_times(const X& x, const Y&, const D& dy) const {
+      return x.binaryExpr(dy, [](Scalar at, Scalar slope) { return at > Scalar(0) ? slope : Scalar(0); });
+    }
+    template <class X, class Y, class D, class M>
+    auto change(const X& x, const Y&, const D& dx, const M&) const {
+      return x.binaryExpr(dx, [](Scalar from, Scalar move) {
+        const Scalar to = from + move;
+        if (from > Scalar(0)) return to > Scalar(0) ? move : -from;
+        return to > Scalar(0) ? to : Scalar(0);
+      });
+    }
+  };
+
+  friend bool operator==(const Relu&, const Relu&) { return true; }
+};
+
+/// The hyperbolic tangent.
+struct Tanh {
+  template <class Scalar>
+  class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+   public:
+    using Config = Tanh;
+    static constexpr const char* name = "Tanh";
+
+    Layer(const Tanh&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
+    Tanh config() const { return {}; }
+
+    template <class X>
+    auto value(const X& x) const { return x.tanh(); }
+    template <class X, class Y, class D>
+    auto slope_times(const X&, const Y& y, const D& dy) const { return (Scalar(1) - y.square()) * dy; }
+
+    /// tanh(b) - tanh(a) = tanh(b - a) (1 - tanh(a) tanh(b)).
+    template <class X, class Y, class D, class M>
+    auto change(const X&, const Y& y, const D& dx, const M& moved) const {
+      return dx.tanh() * (Scalar(1) - y * moved.tanh());
+    }
+  };
+
+  friend bool operator==(const Tanh&, const Tanh&) { return true; }
+};
+
+/// f(x) = 1 / (1 + exp(-x)).
+struct Sigmoid {
+  template <class Scalar>
+  class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+   public:
+    using Config = Sigmoid;
+    static constexpr const char* name = "Sigmoid";
+
+    Layer(const Sigmoid&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
+    Sigmoid config() const { return {}; }
+
+    template <class X>
+    auto value(const X& x) const { return x.logistic(); }
+    template <class X, class Y, class D>
+    auto slope_times(const X&, const Y& y, const D& dy) const { return y * (Scalar(1) - y) * dy; }
+
+    /// As for tanh, by f(x) = (1 + tanh(x / 2)) / 2.
+    template <class X, class Y, class D, class M>
+    auto change(const X&, const Y& y, const D& dx, const M& moved) const {
+      return (Scalar(0.5) * dx).tanh() * (y + (Scalar(1) - Scalar(2) * y) * moved.logistic());
+    }
+  };
+
+  friend bool operator==(const Sigmoid&, const Sigmoid&) { return true; }
+};
+
+/// What stands for the derivative of sign(x), which is 0 almost everywhere, in code updates and backprop. Weight
+/// updates of alternating minimization need none: they see the signs as inputs.
+enum class PseudoGradient {
+  straight_through,  ///< 1 everywhere (the published code's)
+  hard_tanh,         ///< 1 for |x| <= 1, else 0 (Hubara et al. 2016)
+  tanh               ///< 1 - tanh(x)^2
+};
+
+/// f(x) = +1 for x > 0, else -1.
+struct Sign {
+  PseudoGradient pseudo_gradient = PseudoGradient::straight_through;
+
+  template <class Scalar>
+  class Layer;
+
+  friend bool operator==(const Sign& a, const Sign& b) { return a.pseudo_gradient == b.pseudo_gradient; }
+};
+
+template <class Scalar>
+class Sign::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
+ public:
+  using Config = Sign;
+  static constexpr const char* name = "Sign";
+
+  Layer(const Sign& config, Shape input) : ElementwiseLayer<Layer, Scalar>{input}, config_{config} {}
+  const Sign& config() const { return config_; }
+
+  template <class X>
+  auto value(const X& x) const {
+    return x.unaryExpr([](Scalar at) { return at > Scalar(0) ? Scalar(1) : Scalar(-1); });
+  }
+  template <class X, class Y, class D>
+  auto slope_times(const X& x, const Y&, const D& dy) const {
+    return x.binaryExpr(dy, [kind = config_.pseudo_gradient](Scalar at, Scalar slope) {
+      using std::abs;
+      using std::tanh;
+      if (kind == PseudoGradient::straight_through) return slope;
+      if (kind == PseudoGradient::hard_tanh) return abs(at) <= Scalar(1) ? slope : Scalar(0);
+      const Scalar t = tanh(at);
+      return (Scalar(1) - t * t) * slope;
+    });
+  }
+  template <class X, class Y, class D, class M>
+  auto change(const X&, const Y& y, const D&, const M& moved) const { return value(moved) - y; }
+
+ private:
+  Sign config_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "altmin/layers/initialization.hpp"
+#include "altmin/layers/layer_base.hpp"
+
+namespace altmin {
+
+/// A fully connected map, y = W x + b.
+struct Dense {
+  template <class Scalar>
+  class Layer;
+
+  Index outputs = 1;  ///< at least 1
+  bool bias = true;   ///< starts at 0 (PyTorch's initialization: random)
+  Initialization initialization = Initialization::he_uniform;
+
+  friend bool operator==(const Dense& a, const Dense& b) {
+    return a.outputs == b.outputs && a.bias == b.bias && a.initialization == b.initialization;
+  }
+};
+
+/// `weight` is outputs x inputs, `bias` outputs x 1.
+template <class Scalar>
+class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
+ public:
+  using Config = Dense;
+  static constexpr const char* name = "Dense";
+  static constexpr Role role = Role::map;
+
+  Layer(const Dense& config, Shape input) : config_{config}, inputs_{input.size()} {
+    if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));
+    this->parameters_.emplace_back("weight", config.outputs, inputs_, true);
+    if (config.bias) this->parameters_.emplace_back("bias", config.outputs, 1);
+  }
+
+  const Dense& config() const { return config_; }
+  Shape output() const { return config_.outputs; }
+
+  void initialize(Random& random) {
+    altmin::initialize(this->parameters_[0].values(), config_.initialization, inputs_, config_.outputs, random);
+    if (!config_.bias) return;
+    this->parameters_[1].values().setZero();
+    if (config_.initialization == Initialization::pytorch) {
+      altmin::initialize(this->parameters_[1].values(), config_.initialization, inputs_, config_.outputs, random);
+    }
+  }
+
+  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
+    View<Scalar> y = at.y;
+    if (config_.bias) {
+      y.colwise() = this->parameters_[1].value().col(0);
+      multiply<Scalar>(lane, weight(), at.x, y, Scalar(1), Write::add);
+    } else {
+      multiply<Scalar>(lane, weight(), at.x, y);
+    }
+  }
+
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+                  View<Scalar> dy) const {
+    multiply<Scalar>(lane, weight(), dx, dy);
+    View<Scalar>{to.y} = from.y + dy;
+  }
+
+  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
+    multiply<Scalar>(lane, transposed(weight()), dy, dx);
+  }
+
+  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
+                Span<Matrix<Scalar>> gradients) const {
+    multiply<Scalar>(lane, dy, transposed(at.x), gradients[0]);
+    if (config_.bias) {
+      gradients[1].setZero();
+      for (Index t = 0; t < dy.cols(); ++t) gradients[1] += dy.col(t);
+    }
+  }
+
+ private:
+  const Matrix<Scalar>& weight() const { return this->parameters_[0].value(); }
+
+  Dense config_;
+  Index inputs_;
+};
+
+}  // namespace altmin

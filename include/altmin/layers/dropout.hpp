@@ -1,0 +1,63 @@
+#pragma once
+
+#include "altmin/layers/layer_base.hpp"
+
+namespace altmin {
+
+/// Sets each element to 0 with the given probability and divides the others by 1 - rate, in training. One mask holds
+/// for a whole step: every evaluation in it, of codes and weights, sees the same function.
+struct Dropout {
+  template <class Scalar>
+  class Layer;
+
+  double rate = 0.5;  ///< 0 to below 1
+
+  friend bool operator==(const Dropout& a, const Dropout& b) { return a.rate == b.rate; }
+};
+
+template <class Scalar>
+class Dropout::Layer : public LayerBase<Layer<Scalar>, Scalar> {
+ public:
+  using Config = Dropout;
+  static constexpr const char* name = "Dropout";
+  static constexpr Role role = Role::nonlinearity;
+
+  Layer(const Dropout& config, Shape input) : config_{config}, shape_{input} {
+    detail::require_option(config.rate >= 0 && config.rate < 1, "rate", "must be 0 to below 1", config.rate);
+  }
+
+  const Dropout& config() const { return config_; }
+  Shape output() const { return shape_; }
+
+  TraceShape trace_shape() const { return {true, 0, false}; }
+
+  void draw(Random& random, const Trace<Scalar>& trace) const {
+    const auto kept = static_cast<Scalar>(1 / (1 - config_.rate));
+    View<Scalar> mask = trace.samples;
+    for (Index t = 0; t < mask.cols(); ++t) {
+      for (Index i = 0; i < mask.rows(); ++i) mask(i, t) = random.uniform() < config_.rate ? Scalar(0) : kept;
+    }
+  }
+
+  void forward(const Lane<Scalar>&, const Point<Scalar>& at) const {
+    View<Scalar>{at.y} = at.x.cwiseProduct(at.trace.samples);
+  }
+
+  void difference(const Lane<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+                  View<Scalar> dy) const {
+    dy = dx.cwiseProduct(to.trace.samples);
+    View<Scalar>{to.y} = from.y + dy;
+  }
+
+  void pull_back(const Lane<Scalar>&, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+    dx = dy.cwiseProduct(at.trace.samples);
+  }
+
+  void predict(const Lane<Scalar>&, ConstView<Scalar> x, View<Scalar> y) const { y = x; }
+
+ private:
+  Dropout config_;
+  Shape shape_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "altmin/layers/activations.hpp"
+#include "altmin/layers/batch_norm.hpp"
+#include "altmin/layers/dense.hpp"
+#include "altmin/layers/dropout.hpp"
+#include "altmin/layers/layer_base.hpp"
+
+namespace altmin {
+
+/// Any layer: one of the library's, or of the Extra ones (layers of your own). See LayerBase for what each member does.
+template <class Scalar, class... Extra>
+class AnyLayer {
+  using Variant = std::variant<Dense::Layer<Scalar>, BatchNorm::Layer<Scalar>, Dropout::Layer<Scalar>,
+                               Identity::Layer<Scalar>, Relu::Layer<Scalar>, LeakyRelu::Layer<Scalar>,
+                               Tanh::Layer<Scalar>, Sigmoid::Layer<Scalar>, Sign::Layer<Scalar>,
+                               typename Extra::template Layer<Scalar>...>;
+
+ public:
+  /// Whether a layer of these options can stand here.
+  template <class Config>
+  static constexpr bool holds = ((std::is_same_v<Config, Extra> || ...) || std::is_same_v<Config, Dense> ||
+                                 std::is_same_v<Config, BatchNorm> || std::is_same_v<Config, Dropout> ||
+                                 std::is_same_v<Config, Identity> || std::is_same_v<Config, Relu> ||
+                                 std::is_same_v<Config, LeakyRelu> || std::is_same_v<Config, Tanh> ||
+                                 std::is_same_v<Config, Sigmoid> || std::is_same_v<Config, Sign>);
+
+  /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
+  template <class Config>
+  AnyLayer(const Config& config, Shape input)
+      : layer_{std::in_place_type<typename Config::template Layer<Scalar>>, config, input} {}
+
+  /// The layer itself, where its kind is known: `layer.as<Dense>()`; null if it is of another kind.
+  template <class Config>
+  const typename Config::template Layer<Scalar>* as() const {
+    return std::get_if<typename Config::template Layer<Scalar>>(&layer_);
+  }
+  template <class Config>
+  typename Config::template Layer<Scalar>* as() {
+    return std::get_if<typename Config::template Layer<Scalar>>(&layer_);
+  }
+
+  const char* name() const {
+    return visit([](const auto& layer) -> const char* { return layer.name; });
+  }
+  Role role() const {
+    return visit([](const auto& layer) { return layer.role; });
+  }
+  bool couples_samples() const {
+    return visit([](const auto& layer) { return layer.couples_samples; });
+  }
+  Shape output() const {
+    return visit([](const auto& layer) { return Shape{layer.output()}; });
+  }
+
+  Span<Parameter<Scalar>> parameters() {
+    return std::visit([](auto& layer) { return layer.parameters(); }, layer_);
+  }
+  Span<const Parameter<Scalar>> parameters() const {
+    return visit([](const auto& layer) { return layer.parameters(); });
+  }
+  Span<Parameter<Scalar>> statistics() {
+    return std::visit([](auto& layer) { return layer.statistics(); }, layer_);
+  }
+  Span<const Parameter<Scalar>> statistics() const {
+    return visit([](const auto& layer) { return layer.statistics(); });
+  }
+
+  void initialize(Random& random) {
+    std::visit([&](auto& layer) { layer.initialize(random); }, layer_);
+  }
+  TraceShape trace_shape() const {
+    return visit([](const auto& layer) { return layer.trace_shape(); });
+  }
+  void draw(Random& random, const Trace<Scalar>& trace) const {
+    visit([&](const auto& layer) { layer.draw(random, trace); });
+  }
+  void absorb(const Trace<Scalar>& trace) {
+    std::visit([&](auto& layer) { layer.absorb(trace); }, layer_);
+  }
+
+  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+    visit([&](const auto& layer) { layer.predict(lane, x, y); });
+  }
+  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
+    visit([&](const auto& layer) { layer.forward(lane, at); });
+  }
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+                  View<Scalar> dy) const {
+    visit([&](const auto& layer) { layer.difference(lane, from, dx, to, dy); });
+  }
+  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+    visit([&](const auto& layer) { layer.pull_back(lane, at, dy, dx); });
+  }
+  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
+                Span<Matrix<Scalar>> gradients) const {
+    visit([&](const auto& layer) { layer.gradient(lane, at, dy, gradients); });
+  }
+
+  void undo(const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+    visit([&](const auto& layer) { layer.undo(at, dy, dx); });
+  }
+
+  friend bool operator==(const AnyLayer& a, const AnyLayer& b) { return a.layer_ == b.layer_; }
+
+ private:
+  template <class Visitor>
+  decltype(auto) visit(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), layer_);
+  }
+
+  Variant layer_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "altmin/core/buffer.hpp"
+#include "altmin/core/product.hpp"
+#include "altmin/core/random.hpp"
+#include "altmin/core/shape.hpp"
+#include "altmin/layers/parameter.hpp"
+
+namespace altmin {
+
+/// How a layer takes part in the cut of a network into blocks: a code (auxiliary variable) stands after every map and
+/// the normalization that directly follows it.
+enum class Role { map, normalization, nonlinearity };
+
+/// What a layer keeps of one evaluation for its pull-back, beyond its input and output.
+template <class Scalar>
+struct Trace {
+  View<Scalar> samples;   // of the input's shape: one column a sample (a dropout mask, normalised values)
+  View<Scalar> features;  // one row a feature, for all samples together (batch statistics)
+};
+
+/// The sizes of a trace.
+struct TraceShape {
+  bool samples = false;   // whether Trace::samples is used
+  Index features = 0;     // columns of Trace::features
+  bool of_input = false;  // whether it depends on the input, or only on the step (a dropout mask)
+};
+
+/// A layer's evaluation at one input: y = f(x), features x samples. Columns of several points may be evaluated in
+/// parallel unless the layer couples samples.
+template <class Scalar>
+struct Point {
+  ConstView<Scalar> x;
+  View<Scalar> y;
+  Trace<Scalar> trace;
+};
+
+/// What a layer has unless it says otherwise: no parameters, no trace, inference equal to training. `Layer` is the
+/// derived class (a layer of your own derives from this too); it adds
+///
+///   using Config = ...;                          the plain struct that was given to add(), with an operator==
+///   static constexpr const char* name;           for messages and summaries
+///   static constexpr Role role;
+///   Layer(const Config&, Shape input);           throws OptionError or ShapeError
+///   Shape output() const;
+///   void forward(lane, point) const;             writes point.y and point.trace, from point.x
+///   void pull_back(lane, point, dy, dx) const;   dx = J(x)' dy, J the Jacobian of f
+///
+/// and may add or replace
+///
+///   parameters()                                 what is learned
+///   gradient(lane, point, dy, gradients) const   gradients[k] = sum over samples of the derivative by parameter k of <f(x), dy>
+///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(at, dy, dx), predict(lane, x, y),
+///   couples_samples
+template <class Layer, class Scalar>
+class LayerBase {
+ public:
+  /// Whether a sample's output depends on the other samples of the batch.
+  static constexpr bool couples_samples = false;
+
+  Span<Parameter<Scalar>> parameters() { return {parameters_.data(), static_cast<Index>(parameters_.size())}; }
+  Span<const Parameter<Scalar>> parameters() const {
+    return {parameters_.data(), static_cast<Index>(parameters_.size())};
+  }
+
+  /// What is kept beside the parameters without being trained (running statistics).
+  Span<Parameter<Scalar>> statistics() { return {statistics_.data(), static_cast<Index>(statistics_.size())}; }
+  Span<const Parameter<Scalar>> statistics() const {
+    return {statistics_.data(), static_cast<Index>(statistics_.size())};
+  }
+
+  void initialize(Random&) {}
+
+  TraceShape trace_shape() const { return {}; }
+
+  /// Draws what is random in a step, once a step.
+  void draw(Random&, const Trace<Scalar>&) const {}
+
+  /// Takes up what a step's batch says of the data (running statistics), once a step.
+  void absorb(const Trace<Scalar>&) {}
+
+  /// Inference.
+  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+    self().forward(lane, Point<Scalar>{x, y, {}});
+  }
+
+  /// The inverse of a normalization: the change dx of its input that changes its output by dy.
+  void undo(const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const { dx = dy; }
+
+  void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<Matrix<Scalar>>) const {}
+
+  /// dy = f(x + dx) - f(x). `from` was evaluated at x; to.x holds x + dx; dy, to.y and to.trace are written. This form
+  /// subtracts the two outputs; layers that can do it without cancellation replace it.
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar>, const Point<Scalar>& to,
+                  View<Scalar> dy) const {
+    self().forward(lane, to);
+    dy = to.y - from.y;
+  }
+
+  friend bool operator==(const Layer& a, const Layer& b) {
+    return a.config() == b.config() && a.parameters_ == b.parameters_ && a.statistics_ == b.statistics_;
+  }
+
+ protected:
+  std::vector<Parameter<Scalar>> parameters_;
+  std::vector<Parameter<Scalar>> statistics_;
+
+ private:
+  const Layer& self() const { return static_cast<const Layer&>(*this); }
+};
+
+}  // namespace altmin
