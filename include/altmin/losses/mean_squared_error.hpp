@@ -1,0 +1,32 @@
+#pragma once
+
+#include "altmin/losses/target.hpp"
+
+namespace altmin {
+
+/// Regression: the squared error of a sample, averaged over its outputs. Targets are a matrix, outputs x samples.
+struct MeanSquaredError {
+  static constexpr const char* name = "MeanSquaredError";
+
+  /// Throws ShapeError or DataError if the target does not fit `outputs` values a sample.
+  template <class Scalar>
+  void check(Index outputs, const Target<Scalar>& target) const {
+    detail::require_values(name, outputs, target);
+  }
+
+  /// The SUM of the losses of all samples; writes each sample's derivative 2 (prediction - target) / outputs.
+  template <class Scalar>
+  double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const {
+    const auto outputs = static_cast<Scalar>(prediction.rows());
+    double sum = 0;
+    for (Index t = 0; t < prediction.cols(); ++t) {
+      auto slope = gradient.col(t);
+      slope = prediction.col(t) - target.values().col(t);
+      sum += slope.template cast<double>().squaredNorm() / static_cast<double>(outputs);
+      slope *= Scalar(2) / outputs;
+    }
+    return sum;
+  }
+};
+
+}  // namespace altmin

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cmath>
+
+#include "altmin/losses/target.hpp"
+
+namespace altmin {
+
+/// -log softmax(prediction)[label]; the prediction holds one score (logit) a class. Labels are 0 .. classes - 1.
+struct SoftmaxCrossEntropy {
+  static constexpr const char* name = "SoftmaxCrossEntropy";
+
+  /// Throws ShapeError or DataError if the target does not fit `outputs` scores a sample.
+  template <class Scalar>
+  void check(Index outputs, const Target<Scalar>& target) const {
+    detail::require_labels(name, outputs, target);
+  }
+
+  /// The SUM of the losses of all samples; writes each sample's own derivative softmax(prediction) - onehot(label) into
+  /// `gradient` (classes x samples). Exponents are taken relative to the largest score, so nothing overflows.
+  template <class Scalar>
+  double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const {
+    double sum = 0;
+    for (Index t = 0; t < prediction.cols(); ++t) {
+      const auto scores = prediction.col(t).array();
+      auto slope = gradient.col(t);
+      const Scalar largest = scores.maxCoeff();
+      slope.array() = (scores - largest).exp();
+      const Scalar total = slope.sum();
+      slope /= total;
+      const int label = target.label(t);
+      slope(label) -= Scalar(1);
+      sum += std::log(static_cast<double>(total)) + (static_cast<double>(largest) - static_cast<double>(scores(label)));
+    }
+    return sum;
+  }
+};
+
+}  // namespace altmin

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <string>
+
+#include "altmin/core/buffer.hpp"
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin {
+
+/// What a network should say of each sample of a batch: class labels, or a matrix of values (outputs x samples).
+/// Borrowed from the caller for the time of a call.
+template <class Scalar>
+class Target {
+ public:
+  /// Class labels, one a sample.
+  Target(const int* labels, Index samples) : labels_{labels}, samples_{samples} {}
+  /// Values, outputs x samples.
+  explicit Target(ConstView<Scalar> values) : values_{values}, samples_{values.cols()} {}
+
+  Index samples() const { return samples_; }
+  bool has_labels() const { return labels_ != nullptr; }
+  int label(Index sample) const { return labels_[sample]; }
+  const ConstView<Scalar>& values() const { return values_; }
+
+  /// The samples first .. first + count - 1.
+  Target slice(Index first, Index count) const {
+    return has_labels() ? Target{labels_ + first, count} : Target{values_.slice(first, count)};
+  }
+
+ private:
+  const int* labels_ = nullptr;
+  ConstView<Scalar> values_;
+  Index samples_;
+};
+
+namespace detail {
+
+/// Labels 0 .. classes - 1, as the loss called `name` needs them.
+template <class Scalar>
+void require_labels(const char* name, Index classes, const Target<Scalar>& target) {
+  if (!target.has_labels()) {
+    throw ShapeError(std::string(name) + ": expected a vector of integer labels, got a matrix of values of " +
+                     shape_text(target.values().rows(), target.values().cols()));
+  }
+  for (Index t = 0; t < target.samples(); ++t) {
+    if (target.label(t) < 0 || target.label(t) >= classes) {
+      throw DataError(std::string(name) + ": label of sample " + text(t) + ": expected 0 to " + text(classes - 1) +
+                      ", got " + text(target.label(t)));
+    }
+  }
+}
+
+/// Finite values, outputs x samples, as the loss called `name` needs them.
+template <class Scalar>
+void require_values(const char* name, Index outputs, const Target<Scalar>& target) {
+  if (target.has_labels()) {
+    throw ShapeError(std::string(name) + ": expected a matrix of values of " + shape_text(outputs, target.samples()) +
+                     ", got " + text(target.samples()) + " integer labels");
+  }
+  const auto& values = target.values();
+  if (values.rows() != outputs) {
+    throw ShapeError(std::string(name) + ": target: expected " + shape_text(outputs, values.cols()) + ", got " +
+                     shape_text(values.rows(), values.cols()));
+  }
+  for (Index t = 0; t < values.cols(); ++t) {
+    if (!values.col(t).allFinite()) {
+      throw DataError(std::string(name) + ": target of sample " + text(t) + " is not finite");
+    }
+  }
+}
+
+}  // namespace detail
+}  // namespace altmin

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "altmin/core/buffer.hpp"
+#include "altmin/core/product.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin {
+
+/// What AM-mem remembers of an affine map's inputs a and codes c: A = sum a a', B = sum c a' (algorithm 2 of the paper,
+/// after the online dictionary learning of Mairal et al. 2009), and the descent on the surrogate objective
+/// 1/2 tr(W'W A) - tr(W'B) + lambda |W|_1 that they make.
+template <class Scalar>
+class CoactivationMemory {
+ public:
+  /// The empty memory of a map from `inputs` to `outputs`.
+  CoactivationMemory(Index outputs, Index inputs)
+      : inputs_{Matrix<Scalar>::Zero(inputs, inputs)}, targets_{Matrix<Scalar>::Zero(outputs, inputs)} {}
+
+  /// Adds a batch, a (inputs x samples) and c (outputs x samples). With forgetting eta above 0 the memory is a running
+  /// average instead: M <- (1 - eta) M + eta new.
+  void add(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
+    const auto fresh = static_cast<Scalar>(forgetting > 0 ? forgetting : 1);
+    if (forgetting > 0) {
+      inputs_ *= static_cast<Scalar>(1 - forgetting);
+      targets_ *= static_cast<Scalar>(1 - forgetting);
+    }
+    multiply<Scalar>(lane, a, transposed(a), inputs_, fresh, Write::add);
+    multiply<Scalar>(lane, c, transposed(a), targets_, fresh, Write::add);
+  }
+
+  /// Block coordinate descent from `weight` (outputs x inputs): column by column
+  /// w_j <- shrink(w_j + (B_j - W A_j) / (A_jj + 1e-10), lambda). Ends after `sweeps`, or after the first sweep that
+  /// moves no weight by `tolerance`. Rows are independent and run in parallel; columns go in blocks, so that most of
+  /// the work is matrix products.
+  void descend(const Lane<Scalar>& lane, View<Scalar> weight, double lambda, int sweeps, double tolerance) {
+    const Index rows = weight.rows();
+    const Index bands = (rows + band_rows - 1) / band_rows;
+    gap_.fit(rows, std::min(block_columns, weight.cols()));
+    moves_.resize(static_cast<std::size_t>(bands));
+    for (int sweep = 0; sweep < sweeps; ++sweep) {
+      lane.parallel_for(bands, [&](Index band, const Lane<Scalar>& own) {
+        const Index first = band * band_rows;
+        moves_[static_cast<std::size_t>(band)] =
+            descend_rows(own, weight, first, std::min(band_rows, rows - first), static_cast<Scalar>(lambda));
+      });
+      if (*std::max_element(moves_.begin(), moves_.end()) < static_cast<Scalar>(tolerance)) return;
+    }
+  }
+
+  /// A, inputs x inputs, and B, outputs x inputs.
+  Matrix<Scalar>& inputs() { return inputs_; }
+  Matrix<Scalar>& targets() { return targets_; }
+  const Matrix<Scalar>& inputs() const { return inputs_; }
+  const Matrix<Scalar>& targets() const { return targets_; }
+
+  Index bytes() const { return (inputs_.size() + targets_.size()) * static_cast<Index>(sizeof(Scalar)) + gap_.bytes(); }
+
+  friend bool operator==(const CoactivationMemory& a, const CoactivationMemory& b) {
+    return a.inputs_ == b.inputs_ && a.targets_ == b.targets_;
+  }
+
+ private:
+  static constexpr Index band_rows = 64;
+  static constexpr Index block_columns = 32;
+
+  /// One sweep over all columns for the rows first .. first + count - 1; returns the largest move of a weight.
+  Scalar descend_rows(const Lane<Scalar>& lane, View<Scalar> weight, Index first, Index count, Scalar lambda) {
+    Scalar largest = 0;
+    const Index stride = weight.outerStride();
+    const ConstView<Scalar> rows{weight.data() + first, count, weight.cols(), stride};
+    for (Index start = 0; start < weight.cols(); start += block_columns) {
+      const Index width = std::min(block_columns, weight.cols() - start);
+      View<Scalar> gap{gap_.view().data() + first, count, width, gap_.rows()};  // B - W A for these columns
+      gap = targets_.block(first, start, count, width);
+      multiply<Scalar>(lane, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1), Write::add);
+      for (Index j = 0; j < width; ++j) {
+        const Scalar inverse = Scalar(1) / (inputs_(start + j, start + j) + Scalar(1e-10));
+        auto w = Eigen::Map<Vector<Scalar>>{weight.data() + first + (start + j) * stride, count};
+        for (Index i = 0; i < count; ++i) {
+          const Scalar free = w(i) + gap(i, j) * inverse;
+          const Scalar magnitude = std::max(std::abs(free) - lambda, Scalar(0));
+          const Scalar next = free > Scalar(0) ? magnitude : -magnitude;
+          gap(i, j) = next - w(i);  // from here on: the move
+          largest = std::max(largest, std::abs(gap(i, j)));
+          w(i) = next;
+        }
+        for (Index k = j + 1; k < width; ++k) gap.col(k) -= inputs_(start + j, start + k) * gap.col(j);
+      }
+    }
+    return largest;
+  }
+
+  Matrix<Scalar> inputs_;
+  Matrix<Scalar> targets_;
+  Buffer<Scalar> gap_;
+  std::vector<Scalar> moves_;
+};
+
+}  // namespace altmin
