@@ -1,0 +1,8 @@
+#pragma once
+
+/// Component `data`: data sets and their files. Links zlib.
+
+#include "altmin/data/batches.hpp"
+#include "altmin/data/dataset.hpp"
+#include "altmin/data/idx.hpp"
+#include "altmin/data/standardize.hpp"

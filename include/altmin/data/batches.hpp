@@ -1,0 +1,142 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "altmin/core/error.hpp"
+#include "altmin/core/random.hpp"
+#include "altmin/core/types.hpp"
+#include "altmin/data/dataset.hpp"
+
+namespace altmin {
+
+/// What becomes of the samples that do not fill the last batch of an epoch.
+enum class LastBatch { keep, drop };
+
+/// One mini-batch, borrowed from its Batches: valid until the next load(). Of y and targets, the one that the data set
+/// lacks is empty.
+template <class Scalar>
+struct Batch {
+  ConstView<Scalar> x;         ///< features x samples
+  Eigen::Map<const Labels> y;  ///< one label per sample
+  ConstView<Scalar> targets;   ///< outputs x samples
+
+  Index size() const { return x.cols(); }
+};
+
+/// Mini-batches of a data set, in its own order until shuffle(). The set is borrowed, not copied (it must outlive
+/// this); the samples of one batch at a time are gathered into a buffer. Allocates in the constructor only.
+///
+///     Batches<float> batches{data, 200, Seed{1}};
+///     batches.shuffle();
+///     for (Index i = 0; i < batches.count(); ++i) {
+///       const auto batch = batches.load(i);
+///       net.step(batch.x, batch.y);
+///     }
+///
+/// The order of an epoch follows from the random state before its shuffle() alone. So a run that stops between two
+/// epochs resumes with set_state(saved state()), and one that stops within an epoch with set_state(saved epoch_state())
+/// and shuffle().
+template <class Scalar>
+class Batches {
+ public:
+  /// Throws OptionError where batch_size is below 1, or so large that LastBatch::drop leaves no batch.
+  Batches(const Dataset<Scalar>& data, Index batch_size, Seed seed = {}, LastBatch last = LastBatch::keep)
+      : data_{&data}, batch_size_{batch_size}, random_{seed, stream}, epoch_state_{random_.state()} {
+    detail::require_option(batch_size >= 1, "Batches: batch_size", "must be above 0", double(batch_size));
+    const bool drop = last == LastBatch::drop;
+    detail::require_option(!drop || batch_size <= data.size(), "Batches: batch_size",
+                           "must not exceed the number of samples where the last batch is dropped", double(batch_size));
+    count_ = data.size() / batch_size + (!drop && data.size() % batch_size != 0 ? 1 : 0);
+    order_.resize(static_cast<std::size_t>(data.size()));
+    reset_order();
+    const Index room = std::min(batch_size, data.size());
+    x_.resize(data.features(), room);
+    if (data.has_labels()) {
+      y_.resize(room);
+    } else {
+      targets_.resize(data.targets().rows(), room);
+    }
+  }
+
+  Batches(Dataset<Scalar>&&, Index, Seed = {}, LastBatch = LastBatch::keep) = delete;  // it would not live on
+
+  /// Draws the order of the next epoch.
+  void shuffle() {
+    epoch_state_ = random_.state();
+    reset_order();
+    random_.shuffle(Span<Index>{order_.data(), static_cast<Index>(order_.size())});
+  }
+
+  /// Gathers batch i of this epoch. Throws OptionError unless i is in 0 .. count() - 1, ShapeError where the data set
+  /// has been replaced by one of other sizes.
+  Batch<Scalar> load(Index i) {
+    if (i < 0 || i >= count_) {
+      throw OptionError("Batches: load must be in 0 .. " + detail::text(count_ - 1) + ", got " + detail::text(i));
+    }
+    require_same_sizes();
+    const Index first = i * batch_size_;
+    const Index size = std::min(batch_size_, data_->size() - first);
+    for (Index j = 0; j < size; ++j) {
+      const Index sample = order_[static_cast<std::size_t>(first + j)];
+      x_.col(j) = data_->x().col(sample);
+      if (data_->has_labels()) {
+        y_[j] = data_->y()[sample];
+      } else {
+        targets_.col(j) = data_->targets().col(sample);
+      }
+    }
+    return {view(x_, size), Eigen::Map<const Labels>{y_.data(), data_->has_labels() ? size : 0},
+            view(targets_, data_->has_labels() ? 0 : size)};
+  }
+
+  /// Batches in one epoch.
+  Index count() const { return count_; }
+  Index batch_size() const { return batch_size_; }
+
+  /// The samples of this epoch, in the order in which they are loaded.
+  Span<const Index> order() const { return {order_.data(), static_cast<Index>(order_.size())}; }
+
+  /// The random state that the next shuffle() starts from.
+  std::uint64_t state() const { return random_.state(); }
+  void set_state(std::uint64_t state) { random_.set_state(state); }
+
+  /// The random state that the last shuffle() started from.
+  std::uint64_t epoch_state() const { return epoch_state_; }
+
+ private:
+  static constexpr std::uint64_t stream = 0xba7c;  // the same seed elsewhere draws other numbers
+
+  static ConstView<Scalar> view(const Matrix<Scalar>& buffer, Index columns) {
+    return {buffer.data(), buffer.rows(), columns, buffer.rows()};
+  }
+
+  void reset_order() { std::iota(order_.begin(), order_.end(), Index{0}); }
+
+  void require_same_sizes() const {
+    const bool same =
+        data_->size() == static_cast<Index>(order_.size()) && data_->features() == x_.rows() &&
+        (data_->has_labels() ? y_.size() == x_.cols()
+                             : targets_.cols() == x_.cols() && data_->targets().rows() == targets_.rows());
+    if (!same) {
+      throw ShapeError("Batches: expected a data set of the sizes it was made with, " +
+                       detail::shape_text(x_.rows(), order_.size()) + " and the same kind of targets, got " +
+                       detail::shape_text(data_->features(), data_->size()));
+    }
+  }
+
+  const Dataset<Scalar>* data_;
+  Index batch_size_;
+  Index count_ = 0;
+  Random random_;
+  std::uint64_t epoch_state_;
+  std::vector<Index> order_;
+  Matrix<Scalar> x_;
+  Labels y_;
+  Matrix<Scalar> targets_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+#include "altmin/data/dataset.hpp"
+
+namespace altmin {
+
+/// Shifts and scales features, x -> (x - mean) / deviation: fitted on the training set, applied to every set.
+/// Computes in double whatever Scalar is.
+template <class Scalar>
+class Standardizer {
+ public:
+  /// Changes nothing: mean 0, deviation 1.
+  Standardizer() = default;
+
+  /// The mean and the (population) deviation of every feature of x, features x samples. A feature that never changes
+  /// gets deviation 1. Throws DataError without samples.
+  static Standardizer fit(const ConstRef<Scalar>& x) {
+    require_samples(x);
+    // Sums of differences to the first sample, then to the mean: accurate for any offset, exact for constant features.
+    const Vector<double> first = x.col(0).template cast<double>();
+    Vector<double> shift = Vector<double>::Zero(x.rows());
+    for (Index i = 0; i < x.cols(); ++i) shift += x.col(i).template cast<double>() - first;
+    shift /= double(x.cols());
+    Vector<double> squares = Vector<double>::Zero(x.rows());
+    for (Index i = 0; i < x.cols(); ++i) {
+      squares += (x.col(i).template cast<double>() - first - shift).cwiseAbs2();
+    }
+    return Standardizer{first + shift, (squares / double(x.cols())).cwiseSqrt(), x.rows()};
+  }
+
+  /// One mean and one deviation of all numbers in x together, for features that are alike (the pixels of images).
+  /// It suits any number of features. Throws DataError without samples.
+  static Standardizer fit_shared(const ConstRef<Scalar>& x) {
+    require_samples(x);
+    const double first = static_cast<double>(x(0, 0));
+    const double count = double(x.rows()) * double(x.cols());
+    double shift = 0;
+    for (Index i = 0; i < x.cols(); ++i) shift += (x.col(i).template cast<double>().array() - first).sum();
+    shift /= count;
+    double squares = 0;
+    for (Index i = 0; i < x.cols(); ++i) {
+      squares += (x.col(i).template cast<double>().array() - first - shift).square().sum();
+    }
+    return Standardizer{Vector<double>::Constant(1, first + shift),
+                        Vector<double>::Constant(1, std::sqrt(squares / count)), 0};
+  }
+
+  /// One known mean and deviation for every feature, such as MNIST's 0.1307 and 0.3081. Throws OptionError unless both
+  /// are finite and the deviation is above 0.
+  static Standardizer constant(double mean, double deviation) {
+    detail::require_option(std::isfinite(mean), "Standardizer: mean", "must be finite", mean);
+    detail::require_option(std::isfinite(deviation) && deviation > 0, "Standardizer: deviation",
+                           "must be finite and above 0", deviation);
+    return Standardizer{Vector<double>::Constant(1, mean), Vector<double>::Constant(1, deviation), 0};
+  }
+
+  /// Standardizes x, features x samples, in place. Throws ShapeError for other features than those fitted.
+  void apply(Eigen::Ref<Matrix<Scalar>, 0, Eigen::OuterStride<>> x) const {
+    if (features_ > 0 && x.rows() != features_) {
+      throw ShapeError("Standardizer: expected " + detail::text(features_) + " features, got " +
+                       detail::text(x.rows()));
+    }
+    for (Index i = 0; i < x.cols(); ++i) {
+      const auto column = x.col(i).template cast<double>().array();
+      if (features_ > 0) {
+        x.col(i).array() = ((column - mean_.array()) / deviation_.array()).template cast<Scalar>();
+      } else {
+        x.col(i).array() = ((column - mean_[0]) / deviation_[0]).template cast<Scalar>();
+      }
+    }
+  }
+
+  void apply(Dataset<Scalar>& data) const { apply(data.mutable_x()); }
+
+  void apply(TrainTest<Scalar>& data) const {
+    apply(data.train);
+    apply(data.test);
+  }
+
+  /// One number per feature, or a single one for all.
+  const Vector<double>& mean() const { return mean_; }
+  const Vector<double>& deviation() const { return deviation_; }
+
+ private:
+  Standardizer(Vector<double> mean, Vector<double> deviation, Index features)
+      : mean_{std::move(mean)}, deviation_{std::move(deviation)}, features_{features} {
+    deviation_ = (deviation_.array() == 0).select(1.0, deviation_);
+  }
+
+  static void require_samples(const ConstRef<Scalar>& x) {
+    if (x.size() == 0) {
+      throw DataError("Standardizer: expected at least one sample to fit, got " +
+                      detail::shape_text(x.rows(), x.cols()));
+    }
+  }
+
+  Vector<double> mean_ = Vector<double>::Zero(1);
+  Vector<double> deviation_ = Vector<double>::Ones(1);
+  Index features_ = 0;  // 0: one mean and deviation for all
+};
+
+}  // namespace altmin

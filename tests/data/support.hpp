@@ -1,0 +1,63 @@
+#pragma once
+
+#include <altmin/core/random.hpp>
+#include <altmin/core/types.hpp>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+
+#include "catch.hpp"
+
+namespace support {
+
+/// A folder of its own for one test, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::random_device random;
+    do {
+      path_ = std::filesystem::temp_directory_path() / ("altmin_test_" + std::to_string(random()));
+    } while (!std::filesystem::create_directory(path_));
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Writes one file of these bytes and returns its path.
+  std::filesystem::path write(const std::string& name, const std::string& bytes) const {
+    std::ofstream file{path_ / name, std::ios::binary | std::ios::trunc};
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    REQUIRE(file.good());
+    return path_ / name;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The message of the Error that `call` throws; the test fails where it throws something else or nothing.
+template <class Error, class Call>
+std::string message_of(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  FAIL("expected an exception");
+  return {};
+}
+
+template <class Scalar>
+altmin::Matrix<Scalar> random_matrix(altmin::Index rows, altmin::Index columns, std::uint64_t seed) {
+  altmin::Random random{altmin::Seed{seed}};
+  return altmin::Matrix<Scalar>::NullaryExpr(rows, columns, [&] { return static_cast<Scalar>(random.normal()); });
+}
+
+}  // namespace support
