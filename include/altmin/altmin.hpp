@@ -1,0 +1,13 @@
+#pragma once
+
+/// All of altmin that needs only Eigen and the standard library. Readers of data files are in altmin/data.hpp.
+
+#include "altmin/data/batches.hpp"        // IWYU pragma: export
+#include "altmin/data/dataset.hpp"        // IWYU pragma: export
+#include "altmin/data/standardize.hpp"    // IWYU pragma: export
+#include "altmin/layers/layers.hpp"       // IWYU pragma: export
+#include "altmin/losses/loss.hpp"         // IWYU pragma: export
+#include "altmin/network/network.hpp"     // IWYU pragma: export
+#include "altmin/training/callbacks.hpp"  // IWYU pragma: export
+#include "altmin/training/fit.hpp"        // IWYU pragma: export
+#include "altmin/training/metrics.hpp"    // IWYU pragma: export

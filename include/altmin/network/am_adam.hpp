@@ -1,0 +1,120 @@
+#pragma once
+
+#include "altmin/network/alternating_minimization.hpp"
+#include "altmin/optimizers/adam.hpp"
+#include "altmin/optimizers/sgd.hpp"
+
+namespace altmin {
+
+namespace detail {
+
+/// Checks the options that all alternating minimizations share.
+template <class Config>
+void validate_alternating_minimization(const Config& config, const std::string& name) {
+  require_option(config.mu > 0, name + ": mu", "must be above 0", config.mu);
+  require_option(config.mu_increment >= 0, name + ": mu_increment", "must be 0 or more", config.mu_increment);
+  require_option(config.code_iterations >= 1, name + ": code_iterations", "must be 1 or more", config.code_iterations);
+  require_option(config.code_learning_rate >= 0, name + ": code_learning_rate", "must be 0 or more",
+                 config.code_learning_rate);
+  require_option(config.code_momentum >= 0 && config.code_momentum < 1, name + ": code_momentum",
+                 "must be 0 to below 1", config.code_momentum);
+  require_option(config.weight_iterations >= 1, name + ": weight_iterations", "must be 1 or more",
+                 config.weight_iterations);
+  require_option(config.lambda_code >= 0, name + ": lambda_code", "must be 0 or more", config.lambda_code);
+  require_option(config.lambda_weight >= 0, name + ": lambda_weight", "must be 0 or more", config.lambda_weight);
+}
+
+/// Equality of the same options.
+template <class Config>
+bool same_alternating_minimization(const Config& a, const Config& b) {
+  return a.mu == b.mu && a.mu_increment == b.mu_increment && a.code_iterations == b.code_iterations &&
+         a.code_learning_rate == b.code_learning_rate && a.code_momentum == b.code_momentum &&
+         a.weight_iterations == b.weight_iterations && a.learning_rate == b.learning_rate &&
+         a.output_learning_rate == b.output_learning_rate && a.lambda_code == b.lambda_code &&
+         a.lambda_weight == b.lambda_weight && a.proximity == b.proximity && a.reduction == b.reduction &&
+         a.weight_inputs == b.weight_inputs && a.preserve_scale == b.preserve_scale &&
+         a.limit_code_rate == b.limit_code_rate;
+}
+
+}  // namespace detail
+
+/// Online alternating minimization whose weight updates are Adam steps (AM-Adam, Choromanska et al. 2019,
+/// algorithm 1). See AlternatingMinimization for what a step does.
+struct AmAdam {
+  /// Weight of the penalties against the loss; above 0. Larger: codes stay nearer to the forward pass. With sums (see
+  /// `reduction`) of order 1, with means of order 0.003.
+  double mu = 1;
+  /// Added to mu at each step while mu is below 10 times its first value; 0 or more. Source: published code.
+  double mu_increment = 0;
+  /// Gradient steps on each code; 1 or more. With 1 and forward inputs the method is backprop in disguise. Source of 5:
+  /// published code.
+  int code_iterations = 5;
+  /// Rate of these steps; 0 or more (0: the hidden weights stand still). Too large diverges, and the step says so.
+  double code_learning_rate = 0.1;
+  /// Their Nesterov momentum, which starts anew with each batch; 0 to below 1. Source: published code.
+  double code_momentum = 0.9;
+  /// Steps on the weights per batch; 1 or more.
+  int weight_iterations = 1;
+  /// Adam's rate for the weights below the last map; 0 or more.
+  double learning_rate = 0.001;
+  /// The same for the last block.
+  double output_learning_rate = 0.001;
+  /// Weight of |code|_1 (lambda_C of the paper); 0 or more.
+  double lambda_code = 0;
+  /// Weight of |W|_1 below the last map, biases and normalization excepted (lambda_W of the paper); 0 or more.
+  double lambda_weight = 0;
+  /// Whether a code is held near its forward value by the penalty of the map below it, as in the paper. The published
+  /// code means to, but there the term has no effect.
+  bool proximity = true;
+  /// What squared distances are in the code phase. The published code takes means, which starves lower layers.
+  Reduction reduction = Reduction::sum;
+  /// Which inputs the weight updates see.
+  WeightInputs weight_inputs = WeightInputs::updated;
+  /// Whether the displacement of each code, as the block below is asked to produce it, is scaled to the root mean
+  /// square of the top code's, so that deep layers learn from a signal of the same size. Not in the paper.
+  bool preserve_scale = true;
+  /// Whether the code rate gives way where the curvature measured in the steps before says that it would diverge. The
+  /// published code's is fixed.
+  bool limit_code_rate = true;
+  double beta1 = 0.9;       ///< Adam's decay of the first moment; 0 to below 1
+  double beta2 = 0.999;     ///< of the second moment; 0 to below 1
+  double epsilon = 1e-8;    ///< added to the root of the second moment; above 0
+  double weight_decay = 0;  ///< decoupled from the gradient (AdamW); 0 or more; weights alone decay
+
+  /// What the authors' published code computes, its ineffective proximity term included. Its hidden maps have no bias,
+  /// its layers start as Initialization::pytorch.
+  static AmAdam published() {
+    AmAdam options;
+    options.mu = 0.003;
+    options.code_learning_rate = 0.3;
+    options.learning_rate = 0.008;
+    options.output_learning_rate = 0.008;
+    options.proximity = false;
+    options.reduction = Reduction::mean;
+    options.preserve_scale = false;
+    options.limit_code_rate = false;
+    return options;
+  }
+
+  template <class Layers>
+  using Algorithm = AlternatingMinimization<AmAdam, Layers>;
+  template <class Layers>
+  using BlockUpdate = GradientUpdate<Layers, AdamMoments<typename Layers::Scalar>>;
+
+  AdamRates rates(bool output) const {
+    return {output ? output_learning_rate : learning_rate, beta1, beta2, epsilon, weight_decay};
+  }
+
+  void validate() const {
+    detail::validate_alternating_minimization(*this, "AmAdam");
+    rates(false).validate("AmAdam");
+    rates(true).validate("AmAdam (output)");
+  }
+
+  friend bool operator==(const AmAdam& a, const AmAdam& b) {
+    return detail::same_alternating_minimization(a, b) && a.beta1 == b.beta1 && a.beta2 == b.beta2 &&
+           a.epsilon == b.epsilon && a.weight_decay == b.weight_decay;
+  }
+};
+
+}  // namespace altmin

@@ -1,0 +1,298 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "altmin/network/am_adam.hpp"
+#include "altmin/optimizers/coactivation_memory.hpp"
+#include "altmin/optimizers/inverse_root.hpp"
+
+namespace altmin {
+
+/// How AM-mem moves the weights of an affine map by what it remembers.
+enum class MemoryForm {
+  preconditioned,  ///< momentum steps along S^(-1/2) R (A^(-1/2) a)': half of a Kronecker-factored second-order method
+  coordinate_descent  ///< the paper's: minimises the remembered objective column by column
+};
+
+template <class Layers>
+class MemoryUpdate;
+
+/// Online alternating minimization whose weight updates use memories of the co-activations (AM-mem, Choromanska et al.
+/// 2019, algorithm 2). A bias is an extra input that is always 1; a code above a batch normalization is pulled back
+/// through it; what else a block learns (gains and shifts) moves by Adam. Options not described here are those of
+/// AmAdam.
+struct AmMem {
+  MemoryForm form = MemoryForm::preconditioned;
+  double mu = 1;
+  double mu_increment = 0;
+  int code_iterations = 5;
+  double code_learning_rate = 0.1;
+  double code_momentum = 0.9;
+  int weight_iterations = 1;
+  /// Rate of the preconditioned steps; 0 or more. Coordinate descent has none.
+  double learning_rate = 0.01;
+  /// The same for the last block, which coordinate descent moves by Adam at this rate.
+  double output_learning_rate = 0.01;
+  double lambda_code = 0;
+  double lambda_weight = 0;
+  bool proximity = true;
+  Reduction reduction = Reduction::sum;
+  WeightInputs weight_inputs = WeightInputs::updated;
+  bool preserve_scale = true;
+  bool limit_code_rate = true;
+  /// Weight of a new batch in the memories, 0 to 1; 0: nothing is forgotten, memories are sums (coordinate descent
+  /// alone).
+  double forgetting = 0.05;
+  int sweeps = 1;                 ///< coordinate descent: sweeps over all columns a step; 1 or more
+  double sweep_tolerance = 1e-3;  ///< coordinate descent: no further sweep once no weight moved this far; 0 or more
+  double momentum = 0.9;          ///< of the preconditioned steps; 0 to below 1
+  double damping = 0.03;          ///< share of the mean eigenvalue added to a memory before its inverse root; above 0
+  int memory_interval = 5;        ///< preconditioned: steps between two additions to the memories; 1 or more
+  int root_interval = 100;        ///< most steps between two inverse roots (they start at every step); 1 or more
+  double weight_decay = 0;        ///< preconditioned: decoupled decay of weights; 0 or more
+  double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
+
+  /// The paper's form, at rates that suit it.
+  static AmMem coordinate_descent() {
+    AmMem options;
+    options.form = MemoryForm::coordinate_descent;
+    options.output_learning_rate = 0.001;
+    return options;
+  }
+
+  /// What a block's update needs to know.
+  struct Rates;
+
+  template <class Layers>
+  using Algorithm = AlternatingMinimization<AmMem, Layers>;
+  template <class Layers>
+  using BlockUpdate = MemoryUpdate<Layers>;
+
+  Rates rates(bool output) const;
+
+  void validate() const {
+    const std::string name = "AmMem";
+    detail::validate_alternating_minimization(*this, name);
+    const bool averages = form == MemoryForm::preconditioned;
+    detail::require_option(averages ? forgetting > 0 && forgetting <= 1 : forgetting >= 0 && forgetting <= 1,
+                           name + ": forgetting", averages ? "must be above 0, to 1" : "must be 0 to 1", forgetting);
+    detail::require_option(learning_rate >= 0, name + ": learning_rate", "must be 0 or more", learning_rate);
+    detail::require_option(output_learning_rate >= 0, name + ": output_learning_rate", "must be 0 or more",
+                           output_learning_rate);
+    detail::require_option(sweeps >= 1, name + ": sweeps", "must be 1 or more", sweeps);
+    detail::require_option(sweep_tolerance >= 0, name + ": sweep_tolerance", "must be 0 or more", sweep_tolerance);
+    detail::require_option(momentum >= 0 && momentum < 1, name + ": momentum", "must be 0 to below 1", momentum);
+    detail::require_option(damping > 0, name + ": damping", "must be above 0", damping);
+    detail::require_option(memory_interval >= 1, name + ": memory_interval", "must be 1 or more", memory_interval);
+    detail::require_option(root_interval >= 1, name + ": root_interval", "must be 1 or more", root_interval);
+    detail::require_option(weight_decay >= 0, name + ": weight_decay", "must be 0 or more", weight_decay);
+    detail::require_option(adam_learning_rate >= 0, name + ": adam_learning_rate", "must be 0 or more",
+                           adam_learning_rate);
+  }
+
+  friend bool operator==(const AmMem& a, const AmMem& b) {
+    return detail::same_alternating_minimization(a, b) && a.form == b.form && a.forgetting == b.forgetting &&
+           a.sweeps == b.sweeps && a.sweep_tolerance == b.sweep_tolerance && a.momentum == b.momentum &&
+           a.damping == b.damping && a.memory_interval == b.memory_interval && a.root_interval == b.root_interval &&
+           a.weight_decay == b.weight_decay && a.adam_learning_rate == b.adam_learning_rate;
+  }
+};
+
+struct AmMem::Rates {
+  AmMem options;
+  bool output;
+
+  double learning_rate() const { return output ? options.output_learning_rate : options.learning_rate; }
+  AdamRates adam(double learning_rate) const { return {learning_rate, 0.9, 0.999, 1e-8, 0}; }
+};
+
+inline AmMem::Rates AmMem::rates(bool output) const { return {*this, output}; }
+
+/// The preconditioned step of one affine map, with both memories as running averages: with a the inputs, R the
+/// residuals (code minus prediction, outputs x samples) and B samples, A ~ a a'/B, S ~ R R'/B,
+///
+///   Q = S^(-1/2) R, over its running root mean square,  P = (Q/B) (A^(-1/2) a)',
+///   M <- momentum M + (1 - momentum) P,                 W <- W + rate M / (1 - momentum^t).
+///
+/// Not in the paper: A is its memory as a running average, S the counterpart on the output side.
+template <class Scalar>
+class PreconditionedStep {
+ public:
+  PreconditionedStep(Index outputs, Index inputs)
+      : input_memory_{Matrix<Scalar>::Zero(inputs, inputs)},
+        output_memory_{Matrix<Scalar>::Zero(outputs, outputs)},
+        velocity_{Matrix<Scalar>::Zero(outputs, inputs)} {}
+
+  /// Moves `weight` (outputs x inputs) by a batch's inputs and residuals.
+  void update(const Lane<Scalar>& lane, const AmMem::Rates& rates, ConstView<Scalar> a, ConstView<Scalar> residual,
+              View<Scalar> weight) {
+    const AmMem& options = rates.options;
+    const Index samples = a.cols();
+    if (steps_ % options.memory_interval == 0 || steps_ < options.memory_interval) {
+      ++additions_;
+      remember(lane, a, options.forgetting, input_memory_);
+      remember(lane, residual, options.forgetting, output_memory_);
+    }
+    if (steps_ == next_root_) {
+      // Running averages that began at 0 amount to 1 - (1 - f)^t of what they estimate.
+      const double full = 1 - std::pow(1 - options.forgetting, static_cast<double>(additions_));
+      roots_.compute(lane, input_memory_, options.damping, input_root_);
+      input_root_ *= static_cast<Scalar>(std::sqrt(full));
+      roots_.compute(lane, output_memory_, options.damping, output_root_);
+      output_root_ *= static_cast<Scalar>(std::sqrt(full));
+      next_root_ = steps_ == 0 ? 1 : std::min(2 * steps_, steps_ + options.root_interval);
+    }
+    scaled_inputs_.fit(a.rows(), samples);
+    scaled_residual_.fit(residual.rows(), samples);
+    multiply<Scalar>(lane, input_root_, a, scaled_inputs_.view());
+    multiply<Scalar>(lane, output_root_, residual, scaled_residual_.view());
+    ++steps_;
+    // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
+    const auto square =
+        static_cast<double>(scaled_residual_.view().squaredNorm()) / static_cast<double>(residual.rows() * samples);
+    mean_square_ = options.momentum * mean_square_ + (1 - options.momentum) * square;
+    const double correction = 1 - std::pow(options.momentum, static_cast<double>(steps_));
+    const double size = std::sqrt(mean_square_ / correction) + 1e-30;
+    const auto momentum = static_cast<Scalar>(options.momentum);
+    velocity_ *= momentum;
+    multiply<Scalar>(lane, scaled_residual_.view(), transposed(scaled_inputs_.view()), velocity_,
+                     static_cast<Scalar>((1 - options.momentum) / (size * static_cast<double>(samples))), Write::add);
+    const double rate = rates.learning_rate();
+    weight = static_cast<Scalar>(1 - rate * options.weight_decay) * weight +
+             static_cast<Scalar>(rate / correction) * velocity_;
+  }
+
+  Index bytes() const {
+    return (2 * (input_memory_.size() + output_memory_.size()) + velocity_.size()) *
+               static_cast<Index>(sizeof(Scalar)) +
+           scaled_inputs_.bytes() + scaled_residual_.bytes() + roots_.bytes();
+  }
+
+  friend bool operator==(const PreconditionedStep& a, const PreconditionedStep& b) {
+    return a.steps_ == b.steps_ && a.mean_square_ == b.mean_square_ && a.input_memory_ == b.input_memory_ &&
+           a.output_memory_ == b.output_memory_ && a.velocity_ == b.velocity_ &&
+           (a.steps_ == 0 || (a.input_root_ == b.input_root_ && a.output_root_ == b.output_root_));
+  }
+
+ private:
+  static void remember(const Lane<Scalar>& lane, ConstView<Scalar> batch, double weight, Matrix<Scalar>& memory) {
+    memory *= static_cast<Scalar>(1 - weight);
+    multiply<Scalar>(lane, batch, transposed(batch), memory, static_cast<Scalar>(weight / double(batch.cols())),
+                     Write::add);
+  }
+
+  Matrix<Scalar> input_memory_;
+  Matrix<Scalar> output_memory_;
+  Matrix<Scalar> velocity_;
+  Matrix<Scalar> input_root_;
+  Matrix<Scalar> output_root_;
+  double mean_square_ = 0;
+  Index steps_ = 0;
+  Index additions_ = 0;
+  Index next_root_ = 0;
+  InverseRoot<Scalar> roots_;
+  Buffer<Scalar> scaled_inputs_;
+  Buffer<Scalar> scaled_residual_;
+};
+
+/// Moves one block's dense map by its memories, and its other parameters by Adam.
+template <class Layers>
+class MemoryUpdate {
+ public:
+  using Scalar = typename Layers::Scalar;
+  using Rates = AmMem::Rates;
+
+  explicit MemoryUpdate(const Block<Layers>& block) : gradient_update_{block} {
+    for (Index k = 0; k < block.size(); ++k) {
+      if (block[k].template as<Dense>() != nullptr) map_ = k;
+    }
+  }
+
+  /// One step for the objective of `block`, evaluated at `at`.
+  void update(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
+              const WeightObjective<Scalar>& objective, const Rates& rates) {
+    const bool descent = rates.options.form == MemoryForm::coordinate_descent;
+    if (map_ < 0 || (descent && rates.output)) {
+      gradient_update_.update(lane, block, at, objective, rates.adam(rates.learning_rate()));
+      return;
+    }
+    auto& layer = *block[map_].template as<Dense>();
+    const auto here = block.point(at, map_);
+    residual_.fit(layer.output().size(), here.x.cols());
+    if (descent) pull_code_back(block, at, objective);
+    gradient_update_.update_around(lane, block, at, objective, rates.adam(rates.options.adam_learning_rate), map_,
+                                   [&](ConstView<Scalar> slope) {
+                                     if (!descent) residual_.view() = static_cast<Scalar>(-here.x.cols()) * slope;
+                                   });
+    auto parameters = layer.parameters();
+    if (parameters[0].frozen()) return;
+    const bool bias = parameters.size() > 1;
+    gather(layer, here.x, bias);
+    if (descent) {
+      descend(lane, rates.options, objective.l1 / objective.scale);
+    } else {
+      if (!step_) step_.emplace(weight_.rows(), weight_.columns());
+      step_->update(lane, rates, inputs_.view(), residual_.view(), weight_.view());
+    }
+    parameters[0].values() = weight_.view().leftCols(here.x.rows());
+    if (bias && !parameters[1].frozen()) parameters[1].values() = weight_.view().rightCols(1);
+  }
+
+  Index bytes() const {
+    return gradient_update_.bytes() + residual_.bytes() + inputs_.bytes() + weight_.bytes() + codes_.bytes() +
+           (memory_ ? memory_->bytes() : 0) + (step_ ? step_->bytes() : 0);
+  }
+
+  friend bool operator==(const MemoryUpdate& a, const MemoryUpdate& b) {
+    return a.gradient_update_ == b.gradient_update_ && a.memory_ == b.memory_ && a.step_ == b.step_;
+  }
+
+ private:
+  /// residual_ = what the map's output lacks for the block to produce its code: through the normalization above it, the
+  /// batch's statistics held fixed.
+  void pull_code_back(const Block<Layers>& block, const BlockPoint<Scalar>& at,
+                      const WeightObjective<Scalar>& objective) {
+    View<Scalar> residual = residual_.view();
+    residual = static_cast<Scalar>(-1 / objective.scale) * objective.slope;
+    for (Index k = block.size() - 1; k > map_; --k) block[k].undo(block.point(at, k), residual, residual);
+  }
+
+  /// The map as one matrix, and its inputs, with a row of ones for the bias.
+  template <class Layer>
+  void gather(Layer& layer, ConstView<Scalar> x, bool bias) {
+    const Index inputs = x.rows() + (bias ? 1 : 0);
+    inputs_.fit(inputs, x.cols());
+    weight_.fit(layer.output().size(), inputs);
+    inputs_.view().topRows(x.rows()) = x;
+    weight_.view().leftCols(x.rows()) = layer.parameters()[0].value();
+    if (!bias) return;
+    inputs_.view().bottomRows(1).setOnes();
+    weight_.view().rightCols(1) = layer.parameters()[1].value();
+  }
+
+  void descend(const Lane<Scalar>& lane, const AmMem& options, double lambda) {
+    if (!memory_) memory_.emplace(weight_.rows(), weight_.columns());
+    codes_.fit(weight_.rows(), inputs_.columns());
+    multiply<Scalar>(lane, weight_.view(), inputs_.view(), codes_.view());
+    codes_.view() += residual_.view();
+    memory_->add(lane, inputs_.view(), codes_.view(), options.forgetting);
+    memory_->descend(lane, weight_.view(), lambda, options.sweeps, options.sweep_tolerance);
+  }
+
+  GradientUpdate<Layers, AdamMoments<Scalar>> gradient_update_;
+  std::optional<CoactivationMemory<Scalar>> memory_;
+  std::optional<PreconditionedStep<Scalar>> step_;
+  Index map_ = -1;
+
+  // Working memory.
+  Buffer<Scalar> residual_;
+  Buffer<Scalar> inputs_;
+  Buffer<Scalar> weight_;
+  Buffer<Scalar> codes_;
+};
+
+}  // namespace altmin

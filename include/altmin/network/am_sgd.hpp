@@ -1,0 +1,50 @@
+#pragma once
+
+#include "altmin/network/am_adam.hpp"
+
+namespace altmin {
+
+/// Online alternating minimization whose weight updates are gradient steps with momentum. Options not described here
+/// are those of AmAdam.
+struct AmSgd {
+  double mu = 1;
+  double mu_increment = 0;
+  int code_iterations = 5;
+  double code_learning_rate = 0.1;
+  double code_momentum = 0.9;
+  int weight_iterations = 1;
+  double learning_rate = 0.1;
+  double output_learning_rate = 0.1;
+  double lambda_code = 0;
+  double lambda_weight = 0;
+  bool proximity = true;
+  Reduction reduction = Reduction::sum;
+  WeightInputs weight_inputs = WeightInputs::updated;
+  bool preserve_scale = true;
+  bool limit_code_rate = true;
+  double momentum = 0.9;    ///< of the weights; 0 to below 1
+  bool nesterov = false;    ///< Nesterov's look-ahead for the weights
+  double weight_decay = 0;  ///< an L2 penalty on weights; 0 or more
+
+  template <class Layers>
+  using Algorithm = AlternatingMinimization<AmSgd, Layers>;
+  template <class Layers>
+  using BlockUpdate = GradientUpdate<Layers, SgdMoments<typename Layers::Scalar>>;
+
+  SgdRates rates(bool output) const {
+    return {output ? output_learning_rate : learning_rate, momentum, nesterov, weight_decay};
+  }
+
+  void validate() const {
+    detail::validate_alternating_minimization(*this, "AmSgd");
+    rates(false).validate("AmSgd");
+    rates(true).validate("AmSgd (output)");
+  }
+
+  friend bool operator==(const AmSgd& a, const AmSgd& b) {
+    return detail::same_alternating_minimization(a, b) && a.momentum == b.momentum && a.nesterov == b.nesterov &&
+           a.weight_decay == b.weight_decay;
+  }
+};
+
+}  // namespace altmin

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "altmin/core/buffer.hpp"
+
+namespace altmin {
+
+/// The auxiliary variable ("code") between two blocks for one batch: the pre-activations c of a layer, features x
+/// samples. What is stored is the displacement delta = c - c0 from the forward pass's c0 (held by ForwardPass): a
+/// difference of nearly equal matrices would be rounding noise a few layers below the loss.
+template <class Scalar>
+struct AuxiliaryVariable {
+  Buffer<Scalar> displacement;  // delta
+  Buffer<Scalar> updated;       // c = c0 + delta
+  /// The block below is asked for c0 + target_scale * delta (see AmAdam::preserve_scale).
+  Scalar target_scale = 1;
+
+  void fit(Index features, Index samples) {
+    displacement.fit(features, samples);
+    updated.fit(features, samples);
+  }
+
+  Index bytes() const { return displacement.bytes() + updated.bytes(); }
+};
+
+}  // namespace altmin

@@ -1,0 +1,208 @@
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "altmin/core/buffer.hpp"
+#include "altmin/layers/layers.hpp"
+
+namespace altmin {
+
+/// The layers first .. first + count - 1 of a stack.
+struct BlockRange {
+  Index first;
+  Index count;
+};
+
+/// Cuts a stack into blocks. A code (auxiliary variable) stands after every map and the normalization that directly
+/// follows it, except the last map, so that each block is one map with the nonlinearities in front of it; what follows
+/// the last map belongs to the last block, whose output the loss sees.
+template <class Layers>
+std::vector<BlockRange> cut_into_blocks(const Layers& layers) {
+  Index maps = 0;
+  for (const auto& layer : layers) maps += layer.role() == Role::map ? 1 : 0;
+  std::vector<BlockRange> blocks;
+  Index first = 0;
+  for (Index i = 0; i < layers.size() && maps > 1; ++i) {
+    if (layers[i].role() != Role::map) continue;
+    while (i + 1 < layers.size() && layers[i + 1].role() == Role::normalization) ++i;
+    blocks.push_back({first, i + 1 - first});
+    first = i + 1;
+    --maps;
+  }
+  blocks.push_back({first, layers.size() - first});
+  return blocks;
+}
+
+/// What the layers of one block hold between the block's input and its output: the output of each layer but the last,
+/// and the traces.
+template <class Scalar>
+struct Evaluation {
+  std::vector<Buffer<Scalar>> outputs;
+  std::vector<Buffer<Scalar>> sample_traces;
+  std::vector<Buffer<Scalar>> feature_traces;
+
+  Index bytes() const {
+    Index sum = 0;
+    for (const auto* buffers : {&outputs, &sample_traces, &feature_traces}) {
+      for (const auto& buffer : *buffers) sum += buffer.bytes();
+    }
+    return sum;
+  }
+};
+
+/// A block at one input: y = f(x) for the samples first .. first + x.cols() - 1 of the batch.
+template <class Scalar>
+struct BlockPoint {
+  BlockPoint slice(Index start, Index count) const {
+    return {x.slice(start, count), y.slice(start, count), inner, step, first + start};
+  }
+
+  ConstView<Scalar> x;
+  View<Scalar> y;
+  Evaluation<Scalar>& inner;
+  Evaluation<Scalar>& step;  // holds what is drawn once a step: the masks that all points of a step share
+  Index first = 0;
+};
+
+/// Memory for walking through a block: what stands between two layers, twice.
+template <class Scalar>
+struct Scratch {
+  Buffer<Scalar> buffers[2];
+
+  Index bytes() const { return buffers[0].bytes() + buffers[1].bytes(); }
+};
+
+/// A run of layers of a stack, borrowed: the unit of the method. Encoding, code updates and weight updates need nothing
+/// but these operations.
+template <class Layers_>
+class Block {
+ public:
+  using Layers = Layers_;
+  using Scalar = typename Layers::Scalar;
+
+  Block(Layers& layers, BlockRange range) : layers_{&layers}, range_{range} {}
+
+  Index size() const { return range_.count; }
+  typename Layers::Layer& operator[](Index k) const { return (*layers_)[range_.first + k]; }
+
+  Index inputs() const { return (range_.first == 0 ? layers_->input() : (*layers_)[range_.first - 1].output()).size(); }
+  Index outputs() const { return (*this)[size() - 1].output().size(); }
+
+  /// Rows of the largest array between two layers, the block's input and output included.
+  Index largest() const {
+    Index rows = inputs();
+    for (Index k = 0; k < size(); ++k) rows = std::max(rows, (*this)[k].output().size());
+    return rows;
+  }
+
+  bool couples_samples() const {
+    for (Index k = 0; k < size(); ++k) {
+      if ((*this)[k].couples_samples()) return true;
+    }
+    return false;
+  }
+
+  /// Takes memory for a batch.
+  void fit(Evaluation<Scalar>& evaluation, Index samples) const {
+    const auto count = static_cast<std::size_t>(size());
+    evaluation.outputs.resize(count - 1);
+    evaluation.sample_traces.resize(count);
+    evaluation.feature_traces.resize(count);
+    Index rows = inputs();
+    for (std::size_t k = 0; k < count; ++k) {
+      const TraceShape trace = (*this)[static_cast<Index>(k)].trace_shape();
+      evaluation.sample_traces[k].fit(trace.samples ? rows : 0, samples);
+      evaluation.feature_traces[k].fit(trace.features > 0 ? rows : 0, trace.features);
+      rows = (*this)[static_cast<Index>(k)].output().size();
+      if (k + 1 < count) evaluation.outputs[k].fit(rows, samples);
+    }
+  }
+
+  void draw(Random& random, const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].draw(random, point(at, k).trace);
+  }
+
+  void absorb(const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].absorb(point(at, k).trace);
+  }
+
+  void forward(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].forward(lane, point(at, k));
+  }
+
+  /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx.
+  void difference(const Lane<Scalar>& lane, const BlockPoint<Scalar>& from, ConstView<Scalar> dx,
+                  const BlockPoint<Scalar>& to, View<Scalar> dy, Scratch<Scalar>& scratch) const {
+    ConstView<Scalar> in = dx;
+    for (Index k = 0; k < size(); ++k) {
+      View<Scalar> out = k + 1 == size() ? dy : between(scratch, k, (*this)[k].output().size(), dx.cols());
+      (*this)[k].difference(lane, point(from, k), in, point(to, k), out);
+      in = out;
+    }
+  }
+
+  /// dx = J(x)' dy.
+  void pull_back(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx,
+                 Scratch<Scalar>& scratch) const {
+    ConstView<Scalar> in = dy;
+    for (Index k = size() - 1; k >= 0; --k) {
+      const auto here = point(at, k);
+      View<Scalar> out = k == 0 ? dx : between(scratch, k, here.x.rows(), dy.cols());
+      (*this)[k].pull_back(lane, here, in, out);
+      in = out;
+    }
+  }
+
+  /// Pulls dy back through the block, down to its lowest layer with parameters: calls visit(k, the layer's point, the
+  /// derivative by its output) for each layer k on the way.
+  template <class Visitor>
+  void walk_down(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, Scratch<Scalar>& scratch,
+                 Visitor&& visit) const {
+    Index lowest = 0;
+    while (lowest < size() && (*this)[lowest].parameters().empty()) ++lowest;
+    ConstView<Scalar> slope = dy;
+    for (Index k = size() - 1; k >= lowest; --k) {
+      const auto here = point(at, k);
+      visit(k, here, slope);
+      if (k == lowest) break;
+      View<Scalar> below = between(scratch, k, here.x.rows(), dy.cols());
+      (*this)[k].pull_back(lane, here, slope, below);
+      slope = below;
+    }
+  }
+
+  /// Calls visit(parameter, number of its layer, number of the parameter in the block) for each parameter.
+  template <class Visitor>
+  void for_each_parameter(Visitor&& visit) const {
+    Index index = 0;
+    for (Index k = 0; k < size(); ++k) {
+      for (auto& parameter : (*this)[k].parameters()) visit(parameter, k, index++);
+    }
+  }
+
+  /// The block's k-th layer at this point.
+  Point<Scalar> point(const BlockPoint<Scalar>& at, Index k) const {
+    const auto layer = static_cast<std::size_t>(k);
+    const Index count = at.x.cols();
+    const TraceShape shape = (*this)[k].trace_shape();
+    auto& owner = shape.of_input ? at.inner : at.step;
+    return {
+        k == 0 ? at.x : ConstView<Scalar>{at.inner.outputs[layer - 1].view().slice(at.first, count)},
+        k + 1 == size() ? at.y : at.inner.outputs[layer].view().slice(at.first, count),
+        {shape.samples ? owner.sample_traces[layer].view().slice(at.first, count) : owner.sample_traces[layer].view(),
+         owner.feature_traces[layer].view()}};
+  }
+
+ private:
+  static View<Scalar> between(Scratch<Scalar>& scratch, Index k, Index rows, Index samples) {
+    Buffer<Scalar>& buffer = scratch.buffers[k % 2];
+    buffer.fit(rows, samples);
+    return buffer.view();
+  }
+
+  Layers* layers_;
+  BlockRange range_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "altmin/network/block.hpp"
+
+namespace altmin {
+
+/// What the weight update of one block brings down.
+template <class Scalar>
+struct WeightObjective {
+  ConstView<Scalar> slope;  // its derivative by the block's output, outputs x samples
+  double scale = 0;         // slope = -scale (code - prediction), where the objective is a penalty
+  double l1 = 0;            // weight of the sum of all |w|
+};
+
+/// Moves one block's parameters by their gradients, each with its own moments (AdamMoments, SgdMoments).
+template <class Layers, class Moments>
+class GradientUpdate {
+ public:
+  using Scalar = typename Layers::Scalar;
+  using Rates = typename Moments::Rates;
+
+  explicit GradientUpdate(const Block<Layers>& block) {
+    block.for_each_parameter([&](const auto&, Index, Index) { moments_.emplace_back(); });
+    gradients_.resize(moments_.size());
+  }
+
+  /// One step down the objective of `block`, evaluated at `at`.
+  void update(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
+              const WeightObjective<Scalar>& objective, const Rates& rates) {
+    update_around(lane, block, at, objective, rates, -1, [](ConstView<Scalar>) {});
+  }
+
+  /// The same for all layers but one, whose part is somebody else's: calls others(slope) with the derivative of the
+  /// objective by the output of layer `around`.
+  template <class Others>
+  void update_around(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
+                     const WeightObjective<Scalar>& objective, const Rates& rates, Index around, Others&& others) {
+    block.for_each_parameter([&](const auto& parameter, Index k, Index i) {
+      if (k != around) gradient(i).resize(parameter.value().rows(), parameter.value().cols());
+    });
+    auto end = static_cast<Index>(gradients_.size());
+    block.walk_down(lane, at, objective.slope, scratch_,
+                    [&](Index k, const Point<Scalar>& here, ConstView<Scalar> slope) {
+                      const Index count = block[k].parameters().size();
+                      end -= count;
+                      if (k == around) {
+                        others(slope);
+                      } else if (count > 0) {
+                        block[k].gradient(lane, here, slope, {&gradient(end), count});
+                      }
+                    });
+    block.for_each_parameter([&](auto& parameter, Index k, Index i) {
+      if (k == around || parameter.frozen()) return;
+      if (parameter.is_weight() && objective.l1 != 0) {
+        gradient(i) += static_cast<Scalar>(objective.l1) * parameter.value().cwiseSign();
+      }
+      moments_[static_cast<std::size_t>(i)].update(lane, rates, parameter.values(), gradient(i), parameter.is_weight());
+    });
+  }
+
+  std::vector<Moments>& moments() { return moments_; }
+  const std::vector<Moments>& moments() const { return moments_; }
+
+  Index bytes() const {
+    Index sum = scratch_.bytes();
+    for (const auto& moments : moments_) sum += moments.bytes();
+    for (const auto& gradient : gradients_) sum += gradient.size() * static_cast<Index>(sizeof(Scalar));
+    return sum;
+  }
+
+  friend bool operator==(const GradientUpdate& a, const GradientUpdate& b) { return a.moments_ == b.moments_; }
+
+ private:
+  Matrix<Scalar>& gradient(Index i) { return gradients_[static_cast<std::size_t>(i)]; }
+
+  std::vector<Moments> moments_;
+  std::vector<Matrix<Scalar>> gradients_;
+  Scratch<Scalar> scratch_;
+};
+
+}  // namespace altmin

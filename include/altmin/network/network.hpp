@@ -1,0 +1,303 @@
+#pragma once
+
+#include <algorithm>
+#include <iosfwd>
+#include <mutex>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "altmin/core/denormals.hpp"
+#include "altmin/layers/layers.hpp"
+#include "altmin/losses/loss.hpp"
+#include "altmin/network/am_adam.hpp"
+#include "altmin/network/am_mem.hpp"
+#include "altmin/network/am_sgd.hpp"
+#include "altmin/network/backprop.hpp"
+#include "altmin/network/gradient_check.hpp"
+
+namespace altmin {
+
+namespace detail {
+
+/// What a type of the user's is, by what it declares: a layer has a Layer<Scalar>, an algorithm an Algorithm<Layers>,
+/// and a loss neither.
+template <class T, class = void>
+struct is_layer : std::false_type {};
+template <class T>
+struct is_layer<T, std::void_t<typename T::template Layer<double>>> : std::true_type {};
+
+template <class T, class = void>
+struct is_algorithm : std::false_type {};
+template <class T>
+struct is_algorithm<T, std::void_t<typename T::template Algorithm<LayerStack<double>>>> : std::true_type {};
+
+template <class T>
+struct is_loss : std::bool_constant<!is_layer<T>::value && !is_algorithm<T>::value> {};
+
+template <template <class...> class Kind, class... Types>
+using Those = decltype(std::tuple_cat(
+    std::declval<std::conditional_t<Kind<Types>::value, std::tuple<Types>, std::tuple<>>>()...));
+
+template <class Scalar, class Tuple>
+struct LayersWith;
+template <class Scalar, class... Types>
+struct LayersWith<Scalar, std::tuple<Types...>> {
+  using Type = Layers<Scalar, Types...>;
+};
+
+template <class Tuple>
+struct LossWith;
+template <class... Types>
+struct LossWith<std::tuple<Types...>> {
+  using Type = AnyLoss<Types...>;
+};
+
+template <class Stack, class Tuple>
+struct AlgorithmWith;
+template <class Stack, class... Types>
+struct AlgorithmWith<Stack, std::tuple<Types...>> {
+  using Type = std::variant<typename Types::template Algorithm<Stack>...>;
+};
+
+}  // namespace detail
+
+/// A network that learns online: layers, a loss and an algorithm, chosen at run time. A value: it copies, moves and
+/// compares. Layers, losses and algorithms of your own are named as `Extra`, in any order: Network<float, Swish,
+/// Huber>.
+///
+/// Batches are matrices with one sample per COLUMN. Targets are a vector of integer labels, or a matrix of values
+/// (outputs x samples). Bad input throws ShapeError or DataError and changes nothing.
+template <class Scalar_, class... Extra>
+class Network {
+ public:
+  using Scalar = Scalar_;
+  using Layers = typename detail::LayersWith<Scalar, detail::Those<detail::is_layer, Extra...>>::Type;
+  using Stack = typename Layers::Stack;
+  using Loss = typename detail::LossWith<detail::Those<detail::is_loss, Extra...>>::Type;
+
+  /// Initialises all layers from `seed`. Throws OptionError if an option is out of range, ShapeError without layers.
+  template <class LossType, class AlgorithmType>
+  Network(Layers layers, LossType loss, const AlgorithmType& algorithm, Seed seed = {})
+      : random_{seed},
+        layers_{initialized(std::move(layers), random_)},
+        loss_{std::move(loss)},
+        algorithm_{make(algorithm, layers_)} {}
+
+  /// Trains on one batch: x is features x samples, y the labels (a column vector of int) or values (outputs x samples).
+  /// After the first call with a batch size it does not allocate.
+  template <class X, class Y>
+  StepReport step(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y) {
+    return with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      for (Index i = 0; i < layers_.size(); ++i) {
+        if (samples.cols() < 2 && layers_[i].couples_samples()) {
+          throw ShapeError("layer " + detail::text(i) + " (" + layers_[i].name() +
+                           "): expected at least 2 samples in a training batch, got 1");
+        }
+      }
+      const std::lock_guard<std::mutex> lock{workers_.busy()};
+      const FlushDenormals flush;
+      StepContext<Stack, Loss> context{layers_, loss_, samples, target, random_, workers_.lane()};
+      const StepReport report = std::visit([&](auto& algorithm) { return algorithm.step(context); }, algorithm_);
+      ++steps_;
+      return report;
+    });
+  }
+
+  /// Trains on one labelled sample.
+  template <class X>
+  StepReport step(const Eigen::MatrixBase<X>& x, int label) {
+    return step(x, Eigen::Matrix<int, 1, 1>{label});
+  }
+
+  /// The network's output, outputs x samples, by inference (running statistics, no dropout). May be called from several
+  /// threads at once, but not during a step.
+  Matrix<Scalar> predict(const ConstRef<Scalar>& x) const {
+    require_samples(x);
+    Matrix<Scalar> result(layers_.output().size(), x.cols());
+    const FlushDenormals flush;
+    std::unique_lock<std::mutex> lock{workers_.busy(), std::try_to_lock};
+    if (lock) {
+      predict_into(workers_.lane(), x, result);
+    } else {  // another thread predicts with the pool: this one works alone
+      Workers<Scalar> own{1};
+      predict_into(own.lane(), x, result);
+    }
+    return result;
+  }
+
+  /// The most likely class of each sample: the largest output or, with a single output, whether it is above 0.
+  Labels classify(const ConstRef<Scalar>& x) const {
+    const Matrix<Scalar> scores = predict(x);
+    Labels labels(scores.cols());
+    for (Index t = 0; t < scores.cols(); ++t) {
+      Index best = 0;
+      if (scores.rows() == 1) {
+        best = scores(0, t) > Scalar(0) ? 1 : 0;
+      } else {
+        scores.col(t).maxCoeff(&best);
+      }
+      labels(t) = static_cast<int>(best);
+    }
+    return labels;
+  }
+
+  /// The mean loss of a batch by inference; changes nothing.
+  template <class X, class Y>
+  double loss(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y) const {
+    return with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      const Matrix<Scalar> prediction = predict(samples);
+      Matrix<Scalar> unused(prediction.rows(), prediction.cols());
+      return loss_.template evaluate<Scalar>(prediction, target, unused) / static_cast<double>(samples.cols());
+    });
+  }
+
+  Stack& layers() { return layers_; }
+  const Stack& layers() const { return layers_; }
+
+  const Loss& loss() const { return loss_; }
+
+  /// Compares the derivatives of the mean loss by all parameters, as backprop finds them, with central differences:
+  /// what a layer or loss of your own should pass (in double). Changes nothing. See GradientCheck.
+  template <class X, class Y>
+  GradientCheck check_gradients(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y,
+                                double step = 1e-6) const {
+    return with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      return altmin::check_gradients(Stack{layers_}, loss_, samples, target, random_, step);
+    });
+  }
+
+  /// Goes on with another algorithm, or other options, from the present weights; its state starts anew.
+  template <class AlgorithmType>
+  void set_algorithm(const AlgorithmType& algorithm) {
+    algorithm_ = make(algorithm, layers_);
+  }
+
+  /// The algorithm and its state, where its kind is known: `net.algorithm<AmAdam>()`; null if it is another.
+  template <class AlgorithmType>
+  const typename AlgorithmType::template Algorithm<Stack>* algorithm() const {
+    return std::get_if<typename AlgorithmType::template Algorithm<Stack>>(&algorithm_);
+  }
+
+  /// Threads to use, the calling one included; 0: all of the hardware (the default). Results do not depend on it.
+  void set_threads(int threads) {
+    if (threads < 0) throw OptionError("threads must be 0 or more, got " + detail::text(threads));
+    workers_ = Workers<Scalar>{threads};
+  }
+  int threads() const { return workers_.threads(); }
+
+  /// Steps taken.
+  Index steps() const { return steps_; }
+
+  /// Bytes held for training and inference, packing memory of the products excepted.
+  Index bytes() const {
+    const Index parameters = layers_.parameter_count() * static_cast<Index>(sizeof(Scalar));
+    return parameters + std::visit([](const auto& algorithm) { return algorithm.bytes(); }, algorithm_);
+  }
+
+  friend std::ostream& operator<<(std::ostream& out, const Network& net) {
+    return out << net.layers_.summary() << ", loss " << net.loss_.name();
+  }
+
+  /// Whether both hold the same and would go on alike: layers, loss, algorithm with its state, random numbers.
+  friend bool operator==(const Network& a, const Network& b) {
+    return a.steps_ == b.steps_ && a.random_ == b.random_ && a.loss_ == b.loss_ && a.layers_ == b.layers_ &&
+           a.algorithm_ == b.algorithm_;
+  }
+  friend bool operator!=(const Network& a, const Network& b) { return !(a == b); }
+
+ private:
+  using Algorithms =
+      typename detail::AlgorithmWith<Stack, decltype(std::tuple_cat(
+                                                std::declval<std::tuple<AmAdam, AmMem, AmSgd, Adam, Sgd>>(),
+                                                std::declval<detail::Those<detail::is_algorithm, Extra...>>()))>::Type;
+
+  static Layers initialized(Layers layers, Random& random) {
+    if (layers.size() == 0) throw ShapeError("Network: expected at least 1 layer, got 0");
+    layers.initialize(random);
+    return layers;
+  }
+
+  template <class AlgorithmType>
+  static Algorithms make(const AlgorithmType& algorithm, Stack& layers) {
+    return Algorithms{std::in_place_type<typename AlgorithmType::template Algorithm<Stack>>, algorithm, layers};
+  }
+
+  /// Calls use(samples, target) after every check that a batch has to pass.
+  template <class X, class Y, class Use>
+  auto with_batch(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y, Use&& use) const
+      -> decltype(use(std::declval<ConstView<Scalar>>(), std::declval<const Target<Scalar>&>())) {
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>,
+                  "altmin: the samples must have the network's scalar type");
+    const ConstRef<Scalar> samples{x.derived()};
+    require_samples(samples);
+    if constexpr (std::is_integral_v<typename Y::Scalar>) {
+      static_assert(std::is_same_v<typename Y::Scalar, int> && Y::ColsAtCompileTime == 1,
+                    "altmin: labels must be a column vector of int, such as altmin::Labels");
+      const Eigen::Ref<const Labels> labels{y.derived()};
+      return checked(samples, Target<Scalar>{labels.data(), labels.size()}, use);
+    } else {
+      static_assert(std::is_same_v<typename Y::Scalar, Scalar>,
+                    "altmin: the target must be labels (int) or have the network's scalar type");
+      const ConstRef<Scalar> values{y.derived()};
+      if (values.cols() == 1 && values.rows() == samples.cols() && values.rows() > 1) {
+        throw ShapeError("target: expected " + detail::shape_text(layers_.output().size(), samples.cols()) + ", got " +
+                         detail::shape_text(values.rows(), 1) +
+                         ": a vector is a column, one sample; pass y.transpose() for one value a sample");
+      }
+      return checked(samples, Target<Scalar>{values}, use);
+    }
+  }
+
+  template <class Use>
+  auto checked(ConstView<Scalar> x, const Target<Scalar>& target, Use&& use) const {
+    if (target.samples() != x.cols()) {
+      throw ShapeError("target: expected " + detail::text(x.cols()) + " samples, got " +
+                       detail::text(target.samples()));
+    }
+    loss_.check(layers_.output().size(), target);
+    return use(x, target);
+  }
+
+  void require_samples(ConstView<Scalar> x) const {
+    if (x.rows() != layers_.input().size()) {
+      throw ShapeError("samples: expected " + detail::text(layers_.input().size()) + " features (rows), got " +
+                       detail::shape_text(x.rows(), x.cols()));
+    }
+    if (x.cols() < 1) throw ShapeError("samples: expected at least 1, got an empty batch");
+    for (Index t = 0; t < x.cols(); ++t) {
+      if ((x.col(t) * Scalar(0)).sum() == Scalar(0)) continue;  // 0 times what is not finite is not a number
+      for (Index i = 0; i < x.rows(); ++i) {
+        if (std::isfinite(x(i, t))) continue;
+        throw DataError("samples: feature " + detail::text(i) + " of sample " + detail::text(t) + " is not finite");
+      }
+    }
+  }
+
+  void predict_into(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+    constexpr Index chunk = 128;
+    lane.parallel_for((x.cols() + chunk - 1) / chunk, [&](Index i, const Lane<Scalar>& own) {
+      const Index first = i * chunk;
+      const Index count = std::min(chunk, x.cols() - first);
+      Matrix<Scalar> in = x.slice(first, count);
+      Matrix<Scalar> out;
+      for (const auto& layer : layers_) {
+        out.resize(layer.output().size(), count);
+        layer.predict(own, in, out);
+        in.swap(out);
+      }
+      y.middleCols(first, count) = in;
+    });
+  }
+
+  Random random_;
+  Layers layers_;
+  Loss loss_;
+  Algorithms algorithm_;
+  Index steps_ = 0;
+  mutable Workers<Scalar> workers_;
+};
+
+}  // namespace altmin

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "altmin/data/dataset.hpp"
+#include "altmin/training/fit.hpp"
+#include "altmin/training/metrics.hpp"
+#include "altmin/training/text.hpp"
+
+namespace altmin {
+
+/// Evaluates the network on another data set (borrowed) after each epoch, for the callbacks that come after it in the
+/// call of fit(): they find the metrics in their argument, as t.validation.
+template <class Scalar>
+class Validation {
+ public:
+  explicit Validation(const Dataset<Scalar>& data) : data_{&data} {}
+  Validation(Dataset<Scalar>&&) = delete;  // it would not live on
+
+  template <class Net>
+  void after_epoch(Training<Net>& training) const {
+    training.validation = evaluate(training.net, *data_);
+  }
+
+ private:
+  const Dataset<Scalar>* data_;
+};
+
+/// Keeps what happened in each epoch.
+class History {
+ public:
+  struct Epoch {
+    int epoch;                                                              ///< 1, 2, ...
+    Index steps;                                                            ///< taken so far
+    double loss;                                                            ///< mean training loss of the epoch
+    double seconds;                                                         ///< of training so far
+    double validation_loss = std::numeric_limits<double>::quiet_NaN();      ///< not a number without a Validation
+    double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< the same; also for regression
+  };
+
+  const std::vector<Epoch>& epochs() const { return epochs_; }
+
+  template <class Net>
+  void after_epoch(const Training<Net>& training) {
+    epochs_.push_back({training.epoch, training.step, training.loss(), training.seconds});
+    if (!training.validation) return;
+    epochs_.back().validation_loss = training.validation->loss;
+    epochs_.back().validation_accuracy = training.validation->accuracy;
+  }
+
+  /// Comma-separated values, a line each epoch below a line of names; what is not known is left empty. Numbers read
+  /// back exactly.
+  template <class Traits>
+  void write_csv(std::basic_ostream<char, Traits>& out) const {
+    const auto cell = [](double value) { return "," + (std::isnan(value) ? std::string{} : detail::number(value)); };
+    out << "epoch,steps,train_loss,train_seconds,validation_loss,validation_accuracy\n";
+    for (const Epoch& epoch : epochs_) {
+      out << detail::text(epoch.epoch) + "," + detail::text(epoch.steps) + cell(epoch.loss) + cell(epoch.seconds) +
+                 cell(epoch.validation_loss) + cell(epoch.validation_accuracy) + "\n";
+    }
+  }
+
+ private:
+  std::vector<Epoch> epochs_;
+};
+
+/// Shows on a stream (borrowed) how training goes: the running epoch as a bar that is redrawn in place, ten times a
+/// second at most, and a line for each completed one. Place it after a Validation to have its metrics in that line.
+class ProgressBar {
+ public:
+  enum class Style {
+    bar,   ///< for a terminal
+    lines  ///< completed epochs alone, for a file
+  };
+
+  explicit ProgressBar(std::ostream& out, Style style = Style::bar) : out_{&out}, style_{style} {}
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar() {
+    try {
+      end_line(*out_);  // an exception may have ended training
+    } catch (...) {     // from a stream that throws: nobody is left to be told
+    }
+  }
+
+  template <class Net>
+  void begin(const Training<Net>& training) {
+    start_ = training;
+    drawn_ = -1;
+  }
+
+  template <class Net>
+  void after_step(const Training<Net>& training) {
+    if (style_ == Style::lines || training.seconds - drawn_ < 0.1) return;
+    drawn_ = training.seconds;
+    constexpr int cells = 24;
+    const double fraction = static_cast<double>(training.batch) / static_cast<double>(training.steps_per_epoch);
+    const auto full = static_cast<std::size_t>(cells * fraction);
+    std::string line = epoch(training, training.epoch + 1) + "  [" + std::string(full, '=') +
+                       std::string(cells - full, ' ') + "] " + detail::right(detail::fixed(100 * fraction, 0), 3) +
+                       " %  loss " + detail::number(training.loss(), 4) + "  " + rate(training) + "  " +
+                       clock(seconds_left(training)) + " left";
+    replace_line(*out_, line);
+  }
+
+  template <class Net>
+  void after_epoch(const Training<Net>& training) {
+    std::string line = epoch(training, training.epoch) + "  loss " + detail::number(training.loss(), 4);
+    if (training.validation) {
+      line += "  validation loss " + detail::number(training.validation->loss, 4);
+      if (!std::isnan(training.validation->accuracy)) {
+        line += ", accuracy " + detail::percent(training.validation->accuracy);
+      }
+    }
+    replace_line(*out_, line + "  " + rate(training) + "  " + clock(training.seconds));
+    end_line(*out_);
+  }
+
+  template <class Net>
+  void end(const Training<Net>&, const FitReport& report) {
+    end_line(*out_);
+    if (report.end != FitEnd::completed) *out_ << report.reason + "\n";
+  }
+
+ private:
+  /// "epoch  3/20".
+  template <class Net>
+  static std::string epoch(const Training<Net>& training, int number) {
+    const std::string all = detail::text(training.options.epochs);
+    return "epoch " + detail::right(detail::text(number), all.size()) + "/" + all;
+  }
+
+  /// Seconds a step, on the average of this fit().
+  template <class Net>
+  double pace(const Training<Net>& training) const {
+    return training.seconds / static_cast<double>(std::max<Index>(training.step - start_.step, 1));
+  }
+
+  template <class Net>
+  std::string rate(const Training<Net>& training) const {
+    const auto samples = static_cast<double>(std::min(training.options.batch_size, training.data.size()));
+    return detail::fixed(samples / pace(training), 0) + " samples/s";
+  }
+
+  template <class Net>
+  double seconds_left(const Training<Net>& training) const {
+    const double epochs = training.options.epochs - training.epoch;
+    return pace(training) *
+           (epochs * static_cast<double>(training.steps_per_epoch) - static_cast<double>(training.batch));
+  }
+
+  /// "2:05".
+  static std::string clock(double seconds) {
+    const auto whole = static_cast<Index>(std::min(seconds, 1e9) + 0.5);
+    const std::string rest = detail::text(whole % 60);
+    return detail::text(whole / 60) + ":" + std::string(2 - rest.size(), '0') + rest;
+  }
+
+  template <class Traits>
+  void replace_line(std::basic_ostream<char, Traits>& out, const std::string& line) {
+    const std::size_t leftover = width_ > line.size() ? width_ - line.size() : 0;
+    out << (width_ > 0 ? "\r" : "") + line + std::string(leftover, ' ');
+    out.flush();
+    width_ = line.size();
+  }
+
+  template <class Traits>
+  void end_line(std::basic_ostream<char, Traits>& out) {
+    if (width_ == 0) return;
+    width_ = 0;
+    out << "\n";
+    out.flush();
+  }
+
+  std::ostream* out_;
+  Style style_;
+  Progress start_;         // where this fit() began
+  double drawn_ = 0;       // when, in seconds of training
+  std::size_t width_ = 0;  // of the line that is not ended
+};
+
+}  // namespace altmin

@@ -1,0 +1,388 @@
+// The network as a value and a citizen: copies, threads, memory, bad input.
+
+#include <limits>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "allocations.hpp"
+#include "catch.hpp"
+#include "problem.hpp"
+
+using altmin::Adam;
+using altmin::AmAdam;
+using altmin::AmMem;
+using altmin::AmSgd;
+using altmin::BatchNorm;
+using altmin::DataError;
+using altmin::Dense;
+using altmin::Dropout;
+using altmin::Index;
+using altmin::Labels;
+using altmin::Layers;
+using altmin::Matrix;
+using altmin::Network;
+using altmin::OptionError;
+using altmin::Relu;
+using altmin::Seed;
+using altmin::Sgd;
+using altmin::ShapeError;
+using altmin::SoftmaxCrossEntropy;
+using altmin::Vector;
+using Catch::Matchers::ContainsSubstring;
+using support::mlp;
+using support::parameters;
+using support::Problem;
+
+namespace {
+
+/// Calls check(name, algorithm) for every algorithm.
+template <class Check>
+void for_each_algorithm(Check&& check) {
+  check("AmAdam", AmAdam{});
+  check("AmMem", AmMem{});
+  check("AmMem, coordinate descent", AmMem::coordinate_descent());
+  check("AmSgd", AmSgd{});
+  check("Adam", Adam{});
+  check("Sgd", Sgd{});
+}
+
+template <class Scalar>
+Layers<Scalar> everything() {
+  auto layers = Layers<Scalar>{12};
+  layers.add(Dropout{0.1}).add(Dense{10}).add(BatchNorm{}).add(Relu{}).add(Dense{9}).add(altmin::Tanh{});
+  return layers.add(Dropout{0.2}).add(Dense{8}).add(altmin::LeakyRelu{}).add(Dense{3});
+}
+
+template <class Error, class Action>
+std::string message(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every algorithm learns", "", float, double) {
+  const Problem<TestType> problem{12, 3, 60};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    Network<TestType> net{everything<TestType>(), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+    const double before = net.loss(problem.x, problem.y);
+    for (int s = 0; s < 100; ++s) REQUIRE(net.step(problem.x, problem.y));
+    CHECK(net.loss(problem.x, problem.y) < 0.5 * before);
+    CHECK((net.classify(problem.x).array() == problem.y.array()).count() > 50);
+    CHECK(net.steps() == 100);
+  });
+}
+
+TEST_CASE("a copy goes on as the original does, and apart from it") {
+  const Problem<double> problem{12, 3, 20};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+    net.step(problem.x, problem.y);
+    Network<double> copy = net;
+    CHECK(copy == net);
+    net.step(problem.x, problem.y);
+    CHECK(copy != net);
+    copy.step(problem.x, problem.y);
+    CHECK(copy == net);
+
+    Network<double> moved = std::move(copy);
+    CHECK(moved == net);
+    copy = net;  // a moved-from network can be assigned to
+    CHECK(copy == moved);
+    std::swap(copy, moved);
+    moved = std::move(copy);
+    net.step(problem.x, problem.y);
+    moved.step(problem.x, problem.y);
+    CHECK(moved == net);
+    auto& self = moved;
+    moved = self;
+    CHECK(moved == net);
+  });
+}
+
+TEST_CASE("whatever differs between two networks is seen") {
+  const auto make = [](auto change) {
+    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}};
+    change(net);
+    return net;
+  };
+  const auto same = make([](auto&) {});
+  CHECK(same == make([](auto&) {}));
+  CHECK(same != make([](auto& net) { net.layers()[1].parameters()[0].values()(2, 3) += 1e-12; }));
+  CHECK(same != make([](auto& net) { net.layers()[2].statistics()[0].values()(0, 0) = 1; }));
+  CHECK(same != make([](auto& net) { net.layers()[1].parameters()[1].freeze(); }));
+  CHECK(same != make([](auto& net) { net.set_algorithm(Adam{}); }));
+  AmAdam options;
+  options.mu = 2;
+  CHECK(same != make([&](auto& net) { net.set_algorithm(options); }));
+  CHECK(same != Network<double>(everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{3}));
+  CHECK(same != Network<double>(everything<double>(), altmin::Hinge{}, AmAdam{}, Seed{2}));
+  CHECK(same == make([](auto& net) { net.set_threads(3); }));
+}
+
+TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads", "", float, double) {
+  // Large enough for products and slices to be cut.
+  const Problem<TestType> problem{150, 3, 200};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    for (const bool batch_norm : {false, true}) {
+      INFO(name << ", batch norm " << batch_norm);
+      const auto train = [&](int threads) {
+        Network<TestType> net{mlp<TestType>({150, 200, 180, 3}, batch_norm), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+        net.set_threads(threads);
+        for (int s = 0; s < 3; ++s) net.step(problem.x, problem.y);
+        return net;
+      };
+      const auto one = train(1);
+      for (const int threads : {2, 5}) {
+        const auto more = train(threads);
+        CHECK(more == one);
+        CHECK(more.predict(problem.x) == one.predict(problem.x));
+      }
+    }
+  });
+}
+
+#if ALTMIN_COUNTS_ALLOCATIONS
+TEST_CASE("a step does not allocate after the first of its batch size") {
+  const Problem<float> problem{784, 10, 200};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    for (const int threads : {1, 2}) {
+      INFO(name << ", " << threads << " threads");
+      Network<float> net{mlp<float>({784, 500, 500, 10}), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+      net.set_threads(threads);
+      net.step(problem.x, problem.y);
+      net.step(problem.x.leftCols(64), problem.y.head(64));
+      CHECK(support::allocations([&] {
+              for (const Index samples : {200, 64, 200}) {
+                const auto report = net.step(problem.x.leftCols(samples), problem.y.head(samples));
+                if (!report) throw altmin::Error("the step failed");
+              }
+            }) == 0);
+    }
+  });
+}
+#endif
+
+TEST_CASE("a batch with a bad number, label or shape throws and changes nothing") {
+  const Problem<double> problem{12, 3, 20};
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  const auto inf = std::numeric_limits<double>::infinity();
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+    for (int s = 0; s < 2; ++s) net.step(problem.x, problem.y);
+    const auto before = net;
+    for (const double bad : {nan, inf, -inf}) {
+      for (const Index at : {Index{0}, Index{7 * 12 + 5}, problem.x.size() - 1}) {
+        Matrix<double> x = problem.x;
+        x.reshaped()(at) = bad;
+        CHECK(message<DataError>([&] { net.step(x, problem.y); }) == "samples: feature " + std::to_string(at % 12) +
+                                                                         " of sample " + std::to_string(at / 12) +
+                                                                         " is not finite");
+      }
+    }
+    Labels y = problem.y;
+    y(4) = 3;
+    CHECK(message<DataError>([&] { net.step(problem.x, y); }) ==
+          "SoftmaxCrossEntropy: label of sample 4: expected 0 to 2, got 3");
+    y(4) = -1;
+    CHECK_THROWS_AS(net.step(problem.x, y), DataError);
+    CHECK(message<ShapeError>([&] { net.step(problem.x, problem.y.head(19)); }) ==
+          "target: expected 20 samples, got 19");
+    CHECK(message<ShapeError>([&] { net.step(problem.x.topRows(11), problem.y); }) ==
+          "samples: expected 12 features (rows), got 11 x 20");
+    CHECK(message<ShapeError>([&] { net.step(problem.x.leftCols(0), problem.y.head(0)); }) ==
+          "samples: expected at least 1, got an empty batch");
+    CHECK_THROWS_AS(net.step(problem.x, Matrix<double>::Zero(3, 20)), ShapeError);
+    CHECK(message<ShapeError>([&] { net.step(problem.x.leftCols(1), problem.y.head(1)); }) ==
+          "layer 2 (BatchNorm): expected at least 2 samples in a training batch, got 1");
+    CHECK_THROWS_AS(net.predict(problem.x.topRows(3)), ShapeError);
+    CHECK(net == before);
+  });
+}
+
+TEST_CASE("regression takes a matrix, and a vector is not one") {
+  const Problem<double> problem{12, 3, 20};
+  Network<double> net{mlp<double>({12, 10, 1}), altmin::MeanSquaredError{}, AmAdam{}};
+  const Vector<double> target = problem.x.row(0).transpose();
+  CHECK(message<ShapeError>([&] { net.step(problem.x, target); }) ==
+        "target: expected 1 x 20, got 20 x 1: a vector is a column, one sample; pass y.transpose() for one value a "
+        "sample");
+  CHECK_THROWS_AS(net.step(problem.x, problem.y), ShapeError);
+  Matrix<double> bad = target.transpose();
+  bad(0, 3) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_AS(net.step(problem.x, bad), DataError);
+  const double before = net.loss(problem.x, target.transpose());
+  for (int s = 0; s < 200; ++s) REQUIRE(net.step(problem.x, target.transpose()));
+  CHECK(net.loss(problem.x, target.transpose()) < 0.3 * before);
+}
+
+TEST_CASE("two classes learn by the logistic loss, any number by the hinge") {
+  const Problem<double> problem{12, 2, 40};
+  Network<double> logistic{mlp<double>({12, 10, 1}), altmin::Logistic{}, AmAdam{}};
+  Network<double> hinge{mlp<double>({12, 10, 2}), altmin::Hinge{}, AmAdam{}};
+  for (int s = 0; s < 100; ++s) {
+    REQUIRE(logistic.step(problem.x, problem.y));
+    REQUIRE(hinge.step(problem.x, problem.y));
+  }
+  CHECK((logistic.classify(problem.x).array() == problem.y.array()).count() > 35);
+  CHECK((hinge.classify(problem.x).array() == problem.y.array()).count() > 35);
+  CHECK_THROWS_AS((Network<double>{mlp<double>({12, 2}), altmin::Logistic{}, AmAdam{}}.step(problem.x, problem.y)),
+                  ShapeError);
+}
+
+TEST_CASE("one sample at a time, labelled by a number") {
+  const Problem<double> problem{12, 3, 40};
+  Network<double> net{mlp<double>({12, 10, 3}), SoftmaxCrossEntropy{}, AmAdam{}};
+  const double before = net.loss(problem.x, problem.y);
+  for (int pass = 0; pass < 10; ++pass) {
+    for (Index t = 0; t < 40; ++t) REQUIRE(net.step(problem.x.col(t), problem.y(t)));
+  }
+  CHECK(net.loss(problem.x, problem.y) < 0.5 * before);
+}
+
+TEST_CASE("a network without hidden layers is a linear model, the same by AmAdam as by Adam") {
+  const Problem<double> problem{12, 3, 40};
+  Network<double> am{mlp<double>({12, 3}), SoftmaxCrossEntropy{}, AmAdam{}};
+  AmAdam options;
+  Adam adam;
+  adam.learning_rate = options.output_learning_rate;
+  Network<double> bp{mlp<double>({12, 3}), SoftmaxCrossEntropy{}, adam};
+  for (int s = 0; s < 20; ++s) {
+    CHECK(am.step(problem.x, problem.y).penalties.empty());
+    bp.step(problem.x, problem.y);
+  }
+  CHECK(parameters(am)[0].isApprox(parameters(bp)[0], 1e-14));
+}
+
+TEST_CASE("frozen parameters stay, the others learn") {
+  const Problem<double> problem{12, 3, 40};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, algorithm};
+    for (auto& parameter : net.layers()[4].parameters()) parameter.freeze();
+    const auto before = parameters(net);
+    net.step(problem.x, problem.y);
+    const auto after = parameters(net);
+    for (std::size_t i = 0; i < before.size(); ++i) CHECK((before[i] == after[i]) == (i == 4 || i == 5));
+  });
+}
+
+TEST_CASE("Adam's first step moves two equal layers alike, by exactly the rate") {
+  Network<double> net{Layers<double>{2}.add(Dense{2}).add(altmin::Identity{}).add(Dense{2}), altmin::MeanSquaredError{},
+                      Adam{}};
+  for (const Index i : {0, 2}) net.layers()[i].parameters()[0].set(Matrix<double>::Identity(2, 2));
+  const auto before = parameters(net);
+  net.step(Matrix<double>::Constant(2, 1, 2.0), Matrix<double>::Zero(2, 1));
+  const auto after = parameters(net);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK((before[i] - after[i]).isApproxToConstant(0.001, 1e-6));
+  }
+}
+
+TEST_CASE("running statistics move once a step") {
+  const Problem<double> problem{12, 3, 40};
+  AmAdam still;
+  still.learning_rate = 0;
+  still.output_learning_rate = 0;
+  const auto layers = Layers<double>{12}.add(Dense{10}).add(BatchNorm{}).add(Relu{}).add(Dense{3});
+  Network<double> am{layers, SoftmaxCrossEntropy{}, still};
+  Adam frozen;
+  frozen.learning_rate = 0;
+  Network<double> bp{layers, SoftmaxCrossEntropy{}, frozen};
+  am.step(problem.x, problem.y);
+  bp.step(problem.x, problem.y);
+  CHECK(am.layers()[1].statistics()[0] == bp.layers()[1].statistics()[0]);
+  CHECK(am.layers()[1].statistics()[1] == bp.layers()[1].statistics()[1]);
+  CHECK_FALSE(am.layers()[1].statistics()[0].value().isZero(0));
+}
+
+TEST_CASE("a trained network goes on with another algorithm") {
+  const Problem<double> problem{12, 3, 40};
+  Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}};
+  CHECK(net.algorithm<AmAdam>() != nullptr);
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    const auto weights = parameters(net);
+    net.set_algorithm(algorithm);
+    CHECK(parameters(net) == weights);
+    CHECK(net.step(problem.x, problem.y));
+  });
+  CHECK(net.algorithm<AmAdam>() == nullptr);
+  CHECK(net.algorithm<Sgd>() != nullptr);
+}
+
+TEST_CASE("predictions are the same from many threads at once, and for any cut of the samples") {
+  const Problem<float> problem{30, 3, 400};
+  Network<float> net{mlp<float>({30, 40, 3}, true), SoftmaxCrossEntropy{}, AmAdam{}};
+  for (int s = 0; s < 5; ++s) net.step(problem.x, problem.y);
+  const Matrix<float> expected = net.predict(problem.x);
+  std::vector<int> equal(4, 0);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < equal.size(); ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 20; ++round) equal[i] += net.predict(problem.x) == expected ? 1 : 0;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(equal == std::vector<int>(4, 20));
+  for (Index t = 0; t < 400; t += 37) {
+    CHECK(net.predict(problem.x.col(t)).isApprox(expected.col(t), 1e-4F));
+  }
+}
+
+TEST_CASE("derivatives agree with central differences, through every layer and loss") {
+  const Problem<double> problem{12, 3, 6};
+  CHECK((Network<double>{everything<double>(), SoftmaxCrossEntropy{}, Adam{}}
+             .check_gradients(problem.x, problem.y)
+             .error) < 1e-7);
+  const auto smooth =
+      Layers<double>{12}.add(Dense{6}).add(BatchNorm{}).add(altmin::Sigmoid{}).add(Dense{3}).add(altmin::Tanh{});
+  const Matrix<double> target = problem.x.topRows(3);
+  CHECK((Network<double>{smooth, altmin::MeanSquaredError{}, Adam{}}.check_gradients(problem.x, target).error) < 1e-7);
+  CHECK((Network<double>{smooth, altmin::Hinge{}, Adam{}}.check_gradients(problem.x, problem.y).error) < 1e-7);
+}
+
+TEST_CASE("options out of range are named") {
+  const auto made = [](const auto& algorithm) {
+    return [&] { Network<double>{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, algorithm}; };
+  };
+  AmAdam am;
+  am.mu = 0;
+  CHECK(message<OptionError>(made(am)) == "AmAdam: mu must be above 0, got 0");
+  am = AmAdam{};
+  am.code_iterations = 0;
+  CHECK(message<OptionError>(made(am)) == "AmAdam: code_iterations must be 1 or more, got 0");
+  am = AmAdam{};
+  am.learning_rate = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THAT(message<OptionError>(made(am)), ContainsSubstring("AmAdam: learning_rate must be 0 or more"));
+  Adam adam;
+  adam.beta1 = 1;
+  CHECK(message<OptionError>(made(adam)) == "Adam: beta1 must be 0 to below 1, got 1");
+  AmMem mem;
+  mem.forgetting = 0;
+  CHECK(message<OptionError>(made(mem)) == "AmMem: forgetting must be above 0, to 1, got 0");
+  CHECK_THROWS_AS((Network<double>{Layers<double>{4}, SoftmaxCrossEntropy{}, AmAdam{}}), ShapeError);
+
+  Network<double> net{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, AmAdam{}};
+  const auto before = net;
+  CHECK_THROWS_AS(net.set_threads(-1), OptionError);
+  CHECK_THROWS_AS(net.set_algorithm(adam), OptionError);
+  CHECK(net == before);
+}
+
+TEST_CASE("streaming a network prints its summary") {
+  std::ostringstream out;
+  out << Network<float>{mlp<float>({784, 500, 10}), SoftmaxCrossEntropy{}, AmAdam{}};
+  CHECK_THAT(out.str(), ContainsSubstring("weight 500 x 784, bias 500 x 1"));
+  CHECK_THAT(out.str(), ContainsSubstring("397510 parameters"));
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+// Small seeded problems, and networks to learn them.
+
+#include "altmin/altmin.hpp"
+#include "support.hpp"
+
+namespace support {
+
+using altmin::Labels;
+
+/// Points around `classes` centres.
+template <class Scalar>
+struct Problem {
+  Problem(Index features, Index classes, Index samples, altmin::Seed seed = {1}) : x(features, samples), y(samples) {
+    Random random{seed};
+    for (Index t = 0; t < samples; ++t) {
+      y(t) = static_cast<int>(random.below(static_cast<std::uint32_t>(classes)));
+      for (Index i = 0; i < features; ++i) {
+        x(i, t) = static_cast<Scalar>(random.normal() + (i % classes == y(t) ? 2 : 0));
+      }
+    }
+  }
+
+  Matrix<Scalar> x;
+  Labels y;
+};
+
+template <class Scalar>
+altmin::Layers<Scalar> mlp(std::initializer_list<Index> sizes, bool batch_norm = false) {
+  altmin::Layers<Scalar> layers{*sizes.begin()};
+  for (const Index* size = sizes.begin() + 1; size != sizes.end(); ++size) {
+    layers.add(altmin::Dense{*size});
+    if (size + 1 == sizes.end()) break;
+    if (batch_norm) layers.add(altmin::BatchNorm{});
+    layers.add(altmin::Relu{});
+  }
+  return layers;
+}
+
+/// All parameters of a network, in one list.
+template <class Scalar, class... Extra>
+std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar, Extra...>& net) {
+  std::vector<Matrix<Scalar>> result;
+  for (const auto& layer : net.layers()) {
+    for (const auto& parameter : layer.parameters()) result.push_back(parameter.value());
+  }
+  return result;
+}
+
+}  // namespace support
