@@ -1,0 +1,26 @@
+/// Trains a network on MNIST, or on any data set in its format.
+
+#include "trainer.hpp"
+
+namespace {
+
+trainer::Data load(const std::string& path) {
+  const std::filesystem::path directory = path.empty() ? trainer::data_home() / "mnist" : std::filesystem::path{path};
+  if (path.empty() && !std::filesystem::is_directory(directory)) {
+    throw altmin::DataError(
+        "no MNIST in " + directory.string() +
+        ": fetch it with examples/download.sh mnist, or name another directory with --data, such as "
+        "/usr/share/datasets/fashion-mnist of Debian's package dataset-fashion-mnist");
+  }
+  auto data = altmin::load_idx<float>(directory);
+  altmin::Standardizer<float>::constant(0.1307, 0.3081).apply(data);
+  return data;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return trainer::run(
+      argc, argv,
+      {"mnist", "Trains a network on MNIST, or on a data set in its format.", load, {{"mlp", trainer::mlp}}});
+}

@@ -1,0 +1,360 @@
+#pragma once
+
+// What the trainers (mnist, cifar10, higgs) share: their options, the run, and the line of JSON at its end.
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <altmin/altmin.hpp>
+#include <altmin/data.hpp>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+extern char** environ;
+
+namespace trainer {
+
+namespace fs = std::filesystem;
+
+using Data = altmin::TrainTest<float>;
+using Layers = altmin::Layers<float>;
+using Network = altmin::Network<float>;
+using Algorithm = std::variant<altmin::AmAdam, altmin::AmMem, altmin::AmSgd, altmin::Adam, altmin::Sgd>;
+
+struct Options {
+  std::string data;
+  std::string algorithm = "am-adam";
+  std::string model = "mlp";
+  std::vector<altmin::Index> hidden{500, 500};
+  bool batch_norm = true;
+  int epochs = 10;
+  altmin::Index batch = 200;
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::optional<double> learning_rate;
+  std::optional<double> mu;
+  std::optional<int> code_iterations;
+  std::optional<double> code_learning_rate;
+  std::optional<altmin::Index> limit;
+  std::string history;
+  std::string plot;
+  bool quiet = false;
+};
+
+using Model = std::function<Layers(const Options&, const Data&)>;
+
+/// What makes one trainer different from another.
+struct Task {
+  std::string name;
+  std::string purpose;                                ///< a sentence for --help
+  std::function<Data(const std::string& path)> load;  ///< from --data, or, if empty, from the usual place
+  std::map<std::string, Model> models;                ///< by what --model calls them
+};
+
+/// An error of the user's, told in one line.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Where download.sh puts data sets.
+inline fs::path data_home() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string{value == nullptr ? "" : value};
+  };
+  const std::string data = variable("XDG_DATA_HOME");
+  return (data.empty() ? fs::path{variable("HOME")} / ".local/share" : fs::path{data}) / "altmin";
+}
+
+/// Fully connected: Dense - BatchNorm - Relu for each hidden layer, then one output a class.
+inline Layers mlp(const Options& options, const Data& data) {
+  Layers layers{data.train.features()};
+  for (const altmin::Index units : options.hidden) {
+    layers.add(altmin::Dense{units});
+    if (options.batch_norm) layers.add(altmin::BatchNorm{});
+    layers.add(altmin::Relu{});
+  }
+  return layers.add(altmin::Dense{data.train.classes()});
+}
+
+inline const std::map<std::string, Algorithm>& algorithms() {
+  static const std::map<std::string, Algorithm> all{{"am-adam", altmin::AmAdam{}},
+                                                    {"am-mem", altmin::AmMem{}},
+                                                    {"am-sgd", altmin::AmSgd{}},
+                                                    {"adam", altmin::Adam{}},
+                                                    {"sgd", altmin::Sgd{}}};
+  return all;
+}
+
+template <class Config, class = void>
+struct HasCodes : std::false_type {};
+template <class Config>
+struct HasCodes<Config, std::void_t<decltype(Config::code_iterations)>> : std::true_type {};
+
+/// The algorithm that the options name, with the rates that they give.
+inline Algorithm make_algorithm(const Options& options) {
+  Algorithm algorithm = algorithms().at(options.algorithm);
+  std::visit(
+      [&](auto& config) {
+        config.learning_rate = options.learning_rate.value_or(config.learning_rate);
+        if constexpr (HasCodes<std::decay_t<decltype(config)>>::value) {
+          config.output_learning_rate = options.learning_rate.value_or(config.output_learning_rate);
+          config.mu = options.mu.value_or(config.mu);
+          config.code_iterations = options.code_iterations.value_or(config.code_iterations);
+          config.code_learning_rate = options.code_learning_rate.value_or(config.code_learning_rate);
+        } else if (options.mu || options.code_iterations || options.code_learning_rate) {
+          throw UsageError("--mu, --code-iterations and --code-learning-rate are for --algorithm am-..., got " +
+                           options.algorithm);
+        }
+        config.validate();
+      },
+      algorithm);
+  return algorithm;
+}
+
+/// A file that is replaced as a whole, when its content is complete. Throws at once where that could not work.
+class OutputFile {
+ public:
+  OutputFile(const std::string& option, const std::string& path) : option_{option}, path_{path} {
+    std::error_code error;
+    const auto status = fs::status(path_, error);
+    if (fs::exists(status)) {
+      require(fs::is_regular_file(status), "it is not a file");
+      path_ = fs::canonical(path_);  // a link stays one
+    }
+    write([](const fs::path& part) { std::ofstream{part}; });
+    fs::remove(part());
+  }
+
+  /// Calls write(path) to make a new file, which then takes the place of the old one.
+  template <class Write>
+  void replace(Write&& write_file) const {
+    write(write_file);
+    std::error_code error;
+    fs::rename(part(), path_, error);
+    require(!error, error.message());
+  }
+
+ private:
+  fs::path part() const { return fs::path{path_}.concat(".part" + std::to_string(getpid())); }
+
+  void require(bool holds, const std::string& reason) const {
+    if (!holds) throw UsageError(option_ + ": cannot write " + path_.string() + ": " + reason);
+  }
+
+  template <class Write>
+  void write(Write&& write_file) const {
+    try {
+      write_file(part());
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove(part(), ignored);
+      throw;
+    }
+    std::error_code error;
+    require(fs::exists(part(), error), "no such directory, or no permission");
+  }
+
+  std::string option_;
+  fs::path path_;
+};
+
+inline void write_history(const altmin::History& history, const fs::path& path) {
+  std::ofstream file{path};
+  history.write_csv(file);
+  file.close();
+  if (!file) throw UsageError("cannot write " + path.string());
+}
+
+/// Runs a program to its end; false if there is no such program, or it failed.
+inline bool run_program(std::vector<std::string> arguments) {
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t child = 0;
+  int status = 0;
+  return posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ) == 0 &&
+         waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/// Draws the learning curves as a PNG file.
+inline void plot(const altmin::History& history, const std::string& title, const std::string& name,
+                 const fs::path& path) {
+  const fs::path table = fs::path{path}.concat(".csv");
+  write_history(history, table);
+  const bool drawn =
+      run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title, name, table.string()});
+  fs::remove(table);
+  if (!drawn) throw UsageError("--plot: gnuplot failed");
+}
+
+/// Checks that a whole number is at least this large.
+inline CLI::Validator at_least(long minimum) {
+  const auto check = [minimum](const std::string& text) {
+    long value = 0;
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool holds = end.ec == std::errc{} && end.ptr == text.data() + text.size() && value >= minimum;
+    return holds ? "" : "expected a whole number of at least " + std::to_string(minimum) + ", got " + text;
+  };
+  return {check, ""};
+}
+
+/// Reads the command line; false if all it wants is help, which is then given.
+inline bool parse(int argc, char** argv, const Task& task, Options& options) {
+  const auto names = [](const auto& map) {
+    std::vector<std::string> list;
+    for (const auto& entry : map) list.push_back(entry.first);
+    return list;
+  };
+  CLI::App app{task.purpose, task.name};
+  app.add_option("--data", options.data, "where the data set is (default: where download.sh puts it)")
+      ->type_name("PATH");
+  app.add_option("--algorithm", options.algorithm, "how to train")
+      ->check(CLI::IsMember(names(algorithms())))
+      ->capture_default_str();
+  app.add_option("--model", options.model, "the network")
+      ->check(CLI::IsMember(names(task.models)))
+      ->capture_default_str();
+  app.add_option("--hidden", options.hidden, "units of the hidden layers")
+      ->delimiter(',')
+      ->check(at_least(1))
+      ->capture_default_str();
+  app.add_flag("--batch-norm,!--no-batch-norm", options.batch_norm,
+               "batch normalization of hidden layers (default: with)");
+  app.add_option("--epochs", options.epochs, "passes over the training set")->check(at_least(0))->capture_default_str();
+  app.add_option("--batch", options.batch, "samples a step")->check(at_least(1))->capture_default_str();
+  app.add_option("--seed", options.seed, "of weights and of the samples' order")->capture_default_str();
+  app.add_option("--threads", options.threads, "0: all of the hardware; results do not depend on it")
+      ->check(at_least(0))
+      ->capture_default_str();
+  app.add_option("--learning-rate", options.learning_rate, "of the weights (default: the algorithm's)");
+  app.add_option("--mu", options.mu, "am-*: weight of the penalties (default: the algorithm's)");
+  app.add_option("--code-iterations", options.code_iterations, "am-*: steps on the codes (default: the algorithm's)");
+  app.add_option("--code-learning-rate", options.code_learning_rate, "am-*: their rate (default: the algorithm's)");
+  app.add_option("--limit", options.limit, "use the first N training samples alone")
+      ->check(at_least(1))
+      ->type_name("N");
+  app.add_option("--history", options.history, "write a table of all epochs")->type_name("FILE.csv");
+  app.add_option("--plot", options.plot, "draw the learning curves (needs gnuplot)")->type_name("FILE.png");
+  app.add_flag("--quiet", options.quiet, "no progress and no tables: the line of JSON alone");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string{error.what()} + " (see --help)");
+  }
+  return true;
+}
+
+/// Shows the network before the first step.
+struct Summary {
+  std::ostream& out;
+
+  template <class Training>
+  void begin(const Training& training) const {
+    out << training.net << '\n';
+  }
+};
+
+/// Trains and reports; returns the exit status.
+inline int train(const Task& task, const Options& options) {
+  const Algorithm algorithm = make_algorithm(options);
+  std::optional<OutputFile> history_file;
+  std::optional<OutputFile> plot_file;
+  if (!options.history.empty()) history_file.emplace("--history", options.history);
+  if (!options.plot.empty()) {
+    plot_file.emplace("--plot", options.plot);
+    if (options.epochs == 0) throw UsageError("--plot: expected at least 1 epoch, got --epochs 0");
+    if (!run_program({"gnuplot", "-e", ""})) throw UsageError("--plot: needs gnuplot (Debian's package gnuplot-nox)");
+  }
+
+  Data data = task.load(options.data);
+  if (options.limit) {
+    if (*options.limit > data.train.size()) {
+      throw UsageError("--limit: expected 1 to " + std::to_string(data.train.size()) + ", got " +
+                       std::to_string(*options.limit));
+    }
+    data.train = data.train.take(*options.limit);
+  }
+  const auto make = [&](const auto& config) {
+    return Network{task.models.at(options.model)(options, data), altmin::SoftmaxCrossEntropy{}, config,
+                   altmin::Seed{options.seed}};
+  };
+  Network net = std::visit(make, algorithm);
+  net.set_threads(options.threads);
+
+  altmin::FitOptions fit_options;
+  fit_options.epochs = options.epochs;
+  fit_options.batch_size = options.batch;
+  fit_options.seed = altmin::Seed{options.seed};
+  std::ostream nowhere{nullptr};
+  std::ostream& progress = options.quiet ? nowhere : std::cerr;
+  using altmin::ProgressBar;
+  altmin::History history;
+  const auto save_history = [&](const auto&) {
+    if (history_file) history_file->replace([&](const fs::path& path) { write_history(history, path); });
+  };
+  const altmin::FitReport report = altmin::fit(
+      net, data.train, fit_options, Summary{progress}, altmin::Validation{data.test}, history, save_history,
+      ProgressBar{progress, isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines});
+  const altmin::Metrics test = altmin::evaluate(net, data.test);
+  if (history.epochs().empty()) save_history(report);
+  if (plot_file && !history.epochs().empty()) {
+    plot_file->replace(
+        [&](const fs::path& path) { plot(history, task.name + ", " + options.model, options.algorithm, path); });
+  }
+
+  if (!options.quiet) std::cout << test << '\n';
+  const nlohmann::ordered_json line{{"algorithm", options.algorithm},
+                                    {"model", options.model},
+                                    {"parameters", net.layers().parameter_count()},
+                                    {"epochs", report.epochs},
+                                    {"steps", report.steps},
+                                    {"train_loss", report.loss},
+                                    {"test_loss", test.loss},
+                                    {"test_accuracy", test.accuracy},
+                                    {"train_seconds", report.seconds},
+                                    {"seconds_per_step", report.seconds / static_cast<double>(report.steps)},
+                                    {"samples", data.train.size()},
+                                    {"batch", options.batch},
+                                    {"seed", options.seed},
+                                    {"threads", net.threads()}};
+  std::cout << line.dump() << std::endl;
+  if (!report) throw std::runtime_error("training failed: " + report.reason);
+  return 0;
+}
+
+/// main() of a trainer.
+inline int run(int argc, char** argv, const Task& task) {
+  try {
+    Options options;
+    return parse(argc, argv, task, options) ? train(task, options) : 0;
+  } catch (const std::exception& error) {
+    std::string line = error.what();
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    std::cerr << task.name << ": " << line << '\n';
+    return 1;
+  }
+}
+
+}  // namespace trainer

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# The trainer `mnist` on a small data set of its format: what it prints, what it refuses.
+set -euo pipefail
+export LC_ALL=C
+
+mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
+[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export XDG_DATA_HOME=$work/share
+
+fail() {
+  echo "failed: $*" >&2
+  cat out err >&2
+  exit 1
+}
+
+# Images of 2 x 2 pixels and 3 classes: class k has pixel k bright.
+write_part() { # PART COUNT
+  local images='' labels='' i k row=("\xf0\x10\x08\x20" "\x10\xe0\x18\x10" "\x08\x10\xf8\x00") size
+  for ((i = 0; i < $2; ++i)); do
+    k=$(((i * 7 + i / 3) % 3))
+    images+=${row[k]}
+    labels+="\\x0$k"
+  done
+  size=$(printf '\\x00\\x00\\x%02x\\x%02x' $(($2 / 256)) $(($2 % 256)))
+  printf '%b' "\x00\x00\x08\x03$size\x00\x00\x00\x02\x00\x00\x00\x02$images" >"data/$1-images-idx3-ubyte"
+  printf '%b' "\x00\x00\x08\x01$size$labels" >"data/$1-labels-idx1-ubyte"
+}
+mkdir data
+write_part train 300
+write_part t10k 60
+
+rate=0.02
+train() { "$mnist" --data data --hidden 8 --epochs 9 --batch 20 --learning-rate "$rate" "$@" >out 2>err; }
+
+# refused PATTERN OPTION...: exit status 1, nothing on standard output, one line on standard error that matches
+refused() {
+  local status=0
+  "$mnist" "${@:2}" >out 2>err || status=$?
+  [[ $status -eq 1 ]] || fail "status $status: ${*:2}"
+  [[ ! -s out ]] || fail "printed something: ${*:2}"
+  [[ $(wc -l <err) -eq 1 ]] || fail "expected one line: ${*:2}"
+  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
+}
+
+field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
+
+for algorithm in am-adam am-mem am-sgd adam sgd; do
+  train --algorithm "$algorithm" || fail "$algorithm"
+  [[ $(field algorithm) == "\"$algorithm\"" ]] || fail "algorithm"
+  [[ $(field model) == '"mlp"' ]] || fail "model"
+  [[ $(field parameters) -eq 83 ]] || fail "parameters" # 4 * 8 + 8, 8 + 8, 8 * 3 + 3
+  [[ $(field epochs) -eq 9 ]] || fail "epochs"
+  [[ $(field steps) -eq 135 ]] || fail "steps"
+  for name in train_loss test_accuracy train_seconds seconds_per_step; do
+    [[ $(field $name) =~ ^[0-9] ]] || fail "$name"
+  done
+  awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "$algorithm does not learn"
+  [[ $(grep -c '^epoch ./9  loss' err) -eq 9 ]] || fail "a line for each epoch"
+done
+
+train --history history.csv --limit 40 --no-batch-norm --quiet --threads 1 || fail "history"
+[[ $(wc -l <out) -eq 1 && ! -s err ]] || fail "quiet"
+[[ $(field steps) -eq 18 && $(field parameters) -eq 67 ]] || fail "limit, no batch norm"
+[[ $(wc -l <history.csv) -eq 10 ]] || fail "history.csv"
+[[ $(find . -maxdepth 1 -name 'history*' | wc -l) -eq 1 ]] || fail "something left beside history.csv"
+loss=$(field train_loss)
+train --limit 40 --no-batch-norm --quiet --threads 2 || fail "threads"
+[[ $(field train_loss) == "$loss" ]] || fail "the number of threads changes the result"
+
+if command -v gnuplot >/dev/null; then
+  train --plot curves.png || fail "plot"
+  [[ $(head -c 4 curves.png | tail -c 3) == PNG ]] || fail "curves.png"
+  [[ $(find . -maxdepth 1 -name 'curves*' | wc -l) -eq 1 ]] || fail "something left beside curves.png"
+fi
+
+"$mnist" --help >out 2>err || fail "help"
+grep -q -e --code-learning-rate out || fail "help"
+
+refused '--nonsense' --data data --nonsense
+refused 'am-adam' --data data --algorithm gradient-magic
+refused 'mlp' --data data --model transformer
+refused '--epochs' --data data --epochs many
+refused 'at least 1, got 0' --data data --batch 0
+refused '--hidden' --data data --hidden 8,-1
+refused '--mu' --data data --algorithm adam --mu 1
+refused 'learning_rate' --data data --learning-rate -1
+refused '--limit: expected 1 to 300' --data data --limit 301
+refused 'batch of 1 sample' --data data --batch 299
+refused 'download.sh' --hidden 8
+refused 'train-images-idx3-ubyte' --data nowhere
+refused 'nowhere/history.csv' --data data --history nowhere/history.csv
+refused 'not a file' --data data --history data
+
+# A run that fails later leaves the old file as it is.
+echo old >kept.csv
+refused 'got none' --data nowhere --history kept.csv
+[[ $(<kept.csv) == old ]] || fail "kept.csv"
+head -c 100 data/train-images-idx3-ubyte >short && mv short data/train-images-idx3-ubyte
+refused 'train-images-idx3-ubyte, byte 100' --data data
+
+# Training that diverges says so, and still reports.
+write_part train 300
+status=0
+rate=1e38
+train --algorithm sgd --no-batch-norm --quiet || status=$?
+[[ $status -eq 1 ]] || fail "status of a diverging run"
+grep -q '^mnist: training failed: step .*not finite' err || fail "reason of a diverging run"
+[[ $(field steps) =~ ^[0-9]+$ ]] || fail "report of a diverging run"

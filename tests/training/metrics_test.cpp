@@ -1,0 +1,169 @@
+#include <altmin/altmin.hpp>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
+
+#include "catch.hpp"
+
+using namespace altmin;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+/// One Dense layer whose weights and bias are given: its output is known by hand.
+Network<double> affine(const Matrix<double>& weight, const Vector<double>& bias) {
+  Network<double> net{Layers<double>{weight.cols()}.add(Dense{weight.rows()}), SoftmaxCrossEntropy{}, Sgd{}};
+  net.layers()[0].parameters()[0].set(weight);
+  net.layers()[0].parameters()[1].set(bias);
+  return net;
+}
+
+/// The definition: pairs of one sample of each label, won by the higher score, a tie being half a win.
+double auc_by_pairs(const Vector<double>& scores, const Labels& labels) {
+  double wins = 0;
+  double pairs = 0;
+  for (Index i = 0; i < labels.size(); ++i) {
+    for (Index j = 0; j < labels.size(); ++j) {
+      if (labels(i) != 1 || labels(j) != 0) continue;
+      pairs += 1;
+      wins += scores(i) > scores(j) ? 1 : scores(i) == scores(j) ? 0.5 : 0;
+    }
+  }
+  return wins / pairs;
+}
+
+template <class T>
+std::string streamed(const T& value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("the area under the ROC curve equals its definition, ties included", "[metrics]") {
+  Random random{Seed{3}};
+  for (const std::uint32_t values : {2U, 5U, 1000U}) {  // few values: many ties
+    Vector<double> scores(137);
+    Labels labels(137);
+    for (Index i = 0; i < scores.size(); ++i) {
+      labels(i) = static_cast<int>(random.below(2));
+      scores(i) = static_cast<double>(random.below(values)) + labels(i);
+    }
+    CHECK(roc_auc(scores, labels) == Approx(auc_by_pairs(scores, labels)).epsilon(1e-14));
+  }
+  Labels labels(4);
+  labels << 0, 0, 1, 1;
+  CHECK(roc_auc(Eigen::Vector4d{1, 2, 3, 4}, labels) == 1);
+  CHECK(roc_auc(Eigen::Vector4d{4, 3, 2, 1}, labels) == 0);
+  CHECK(roc_auc(Eigen::Vector4d{1, 1, 1, 1}, labels) == 0.5);
+  CHECK(roc_auc(Eigen::Vector4f{1, 3, 2, 4}, labels) == 0.75);
+  CHECK(roc_auc(Eigen::Vector4d{-INFINITY, 0, 0, INFINITY}, labels) == 0.875);
+}
+
+TEST_CASE("there is no area under the ROC curve without both labels, or with scores that are no numbers", "[metrics]") {
+  CHECK(std::isnan(roc_auc(Eigen::Vector2d{1, 2}, Labels::Zero(2))));
+  CHECK(std::isnan(roc_auc(Eigen::Vector2d{1, 2}, Labels::Ones(2))));
+  CHECK(std::isnan(roc_auc(Eigen::Vector2d{1, NAN}, Labels::LinSpaced(2, 0, 1))));
+  CHECK_THROWS_AS(roc_auc(Eigen::Vector3d{1, 2, 3}, Labels::Zero(2)), ShapeError);
+}
+
+TEST_CASE("evaluate counts classes by hand-made scores", "[metrics]") {
+  const auto net = affine(Matrix<double>::Identity(3, 3), Vector<double>::Zero(3));
+  Matrix<double> x(3, 5);  // the scores themselves
+  x << 2, 0, 1, 0, 5,      //
+      1, 3, 0, 0, 4,       //
+      0, 0, 2, 1, 0;
+  Labels y(5);
+  y << 0, 1, 1, 2, 0;
+  const Metrics metrics = evaluate(net, Dataset<double>{x, y});
+  CHECK(metrics.samples == 5);
+  CHECK(metrics.accuracy == Approx(0.8));
+  Matrix<Index> expected(3, 3);
+  expected << 2, 0, 0,  //
+      0, 1, 1,          //
+      0, 0, 1;
+  CHECK(metrics.confusion == expected);
+  CHECK(recall(metrics.confusion).isApprox(Eigen::Vector3d{1, 0.5, 1}));
+  double loss = 0;
+  for (Index t = 0; t < 5; ++t) loss -= x(y(t), t) - std::log(x.col(t).array().exp().sum());
+  CHECK(metrics.loss == Approx(loss / 5).epsilon(1e-14));
+  CHECK(std::isnan(metrics.auc));
+}
+
+TEST_CASE("evaluate works through more samples than one piece", "[metrics]") {
+  const auto net = affine(Matrix<double>::Identity(2, 2), Vector<double>::Zero(2));
+  Random random{Seed{4}};
+  const Index samples = 10000;
+  Matrix<double> x(2, samples);
+  Labels y(samples);
+  for (Index t = 0; t < samples; ++t) {
+    y(t) = static_cast<int>(random.below(2));
+    x.col(t) << random.normal(), random.normal() + y(t);
+  }
+  const Metrics metrics = evaluate(net, Dataset<double>{x, y});
+  CHECK(metrics.confusion.sum() == samples);
+  CHECK(metrics.loss == Approx(net.loss(x, y)).epsilon(1e-12));
+  CHECK(metrics.accuracy == Approx((net.classify(x).array() == y.array()).cast<double>().mean()));
+  CHECK(metrics.auc == Approx(roc_auc((x.row(1) - x.row(0)).transpose(), y)).epsilon(1e-14));
+}
+
+TEST_CASE("one output separates two classes", "[metrics]") {
+  Network<float> net{Layers<float>{1}.add(Dense{1}), Logistic{}, Sgd{}};
+  net.layers()[0].parameters()[0].set(Matrix<float>::Ones(1, 1));
+  net.layers()[0].parameters()[1].set(Matrix<float>::Zero(1, 1));
+  Matrix<float> x(1, 4);
+  x << -1, 0, 1, 2;
+  Labels y(4);
+  y << 0, 1, 0, 1;
+  const Metrics metrics = evaluate(net, Dataset<float>{x, y});
+  CHECK(metrics.accuracy == 0.5);
+  Matrix<Index> expected(2, 2);
+  expected << 1, 1, 1, 1;
+  CHECK(metrics.confusion == expected);
+  CHECK(metrics.auc == 0.75);
+  CHECK_THAT(streamed(metrics), ContainsSubstring("area under the ROC curve 0.7500"));
+}
+
+TEST_CASE("regression has a loss alone", "[metrics]") {
+  Network<double> net{Layers<double>{1}.add(Dense{2}), MeanSquaredError{}, Sgd{}};
+  net.layers()[0].parameters()[0].set(Matrix<double>::Ones(2, 1));
+  net.layers()[0].parameters()[1].set(Matrix<double>::Zero(2, 1));
+  Matrix<double> x(1, 2);
+  x << 1, 2;
+  Matrix<double> targets(2, 2);
+  targets << 1, 2,  //
+      3, 2;
+  const Metrics metrics = evaluate(net, Dataset<double>{x, targets});
+  CHECK(metrics.loss == Approx(1));  // (4 / 2 + 0) / 2
+  CHECK(metrics.confusion.size() == 0);
+  CHECK(std::isnan(metrics.accuracy));
+  CHECK(streamed(metrics) == "2 samples, loss 1");
+}
+
+TEST_CASE("metrics stream as a table", "[metrics]") {
+  Metrics metrics;
+  metrics.samples = 110;
+  metrics.loss = 0.123456789;
+  metrics.accuracy = 100 / 110.0;
+  metrics.confusion = Matrix<Index>::Zero(3, 3);
+  metrics.confusion(0, 0) = 100;
+  metrics.confusion(0, 1) = 10;
+  CHECK(streamed(metrics) ==
+        "110 samples, loss 0.12346, accuracy 90.91 %\n"
+        "  predicted    0    1    2     recall\n"
+        "  true    0  100   10    0    90.91 %\n"
+        "  true    1    0    0    0          -\n"
+        "  true    2    0    0    0          -");
+  metrics.confusion = Matrix<Index>::Zero(21, 21);
+  CHECK(streamed(metrics) == "110 samples, loss 0.12346, accuracy 90.91 % (21 classes)");
+}
+
+TEST_CASE("evaluate refuses what does not fit the network", "[metrics]") {
+  const auto net = affine(Matrix<double>::Identity(2, 2), Vector<double>::Zero(2));
+  CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>(2, 0), Labels(0)}), DataError);
+  CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(3, 1), Labels::Zero(1)}), ShapeError);
+  CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(2, 1), Labels::Constant(1, 2)}), DataError);
+  CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(2, 1), Matrix<double>::Zero(2, 1)}), ShapeError);
+}
