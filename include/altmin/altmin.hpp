@@ -11,3 +11,4 @@
 #include "altmin/training/callbacks.hpp"  // IWYU pragma: export
 #include "altmin/training/fit.hpp"        // IWYU pragma: export
 #include "altmin/training/metrics.hpp"    // IWYU pragma: export
+#include "altmin/training/schedules.hpp"  // IWYU pragma: export

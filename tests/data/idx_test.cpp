@@ -133,21 +133,11 @@ std::string mutate(std::string bytes, Random& random) {
   for (std::uint32_t changes = 1 + below(3); changes > 0 && bytes.size() > 4; --changes) {
     const std::size_t at = random.below(2) == 0 ? below(std::min<std::size_t>(bytes.size(), 20)) : below(bytes.size());
     switch (below(6)) {
-      case 0:
-        bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8)));
-        break;
-      case 1:
-        bytes[at] = static_cast<char>(below(256));
-        break;
-      case 2:
-        bytes.resize(at);
-        break;
-      case 3:
-        bytes.insert(at, pixels(1 + below(30)));
-        break;
-      case 4:
-        bytes.erase(at, 1 + below(5));
-        break;
+      case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8))); break;
+      case 1: bytes[at] = static_cast<char>(below(256)); break;
+      case 2: bytes.resize(at); break;
+      case 3: bytes.insert(at, pixels(1 + below(30))); break;
+      case 4: bytes.erase(at, 1 + below(5)); break;
       default: {
         const std::uint32_t telling[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x10000, 0x803, 0x801};
         const std::string number = big_endian(telling[below(8)]);

@@ -65,8 +65,8 @@ struct Bench {
       : layers{initialized(std::move(layers_))}, problem{problem_}, algorithm{options, layers} {}
 
   Context context() {
-    return {layers, loss,          problem.x, altmin::Target<Scalar>{problem.y.data(), problem.y.size()},
-            random, workers.lane()};
+    return {layers, loss, problem.x,     altmin::Target<Scalar>{problem.y.data(), problem.y.size()},
+            random, 1,    workers.lane()};
   }
 
   static Layers<Scalar> initialized(Layers<Scalar> layers) {

@@ -140,7 +140,7 @@ TEST_CASE("the preconditioned step does not depend on the scale of inputs or res
     for (int s = 0; s < 3; ++s) {
       const Matrix<double> inputs = input_scale * a;
       Matrix<double> residual = residual_scale * r;
-      step.update(workers.lane(), AmMem{}.rates(false), inputs, residual, weight);
+      step.update(workers.lane(), AmMem{}.rates(false, 1), inputs, residual, weight);
     }
     return weight;
   };

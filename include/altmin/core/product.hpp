@@ -21,6 +21,7 @@ struct Factor {
         columns{matrix.cols()},
         stride{matrix.derived().outerStride()} {
     static_assert(!Derived::IsRowMajor || Derived::ColsAtCompileTime == 1, "a factor is stored by columns");
+    static_assert(Derived::InnerStrideAtCompileTime == 1, "the columns of a factor are contiguous");
   }
 
   Factor transpose() const {
@@ -136,7 +137,8 @@ class Lane {
   int depth_;
 };
 
-/// A pool of threads, each with memory to multiply in. For one user at a time, who holds its lock. Copies share nothing.
+/// A pool of threads, each with memory to multiply in. For one user at a time, who holds its lock. Copies share
+/// nothing.
 template <class Scalar>
 class Workers {
  public:
@@ -228,8 +230,7 @@ void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor
     const Index count = std::min(step, length - first);
     if (count == 0) return;
     View<Scalar> part{by_rows ? out.data() + first : out.data() + first * out.outerStride(),
-                      by_rows ? count : out.rows(), by_rows ? out.cols() : count,
-                      out.outerStride()};
+                      by_rows ? count : out.rows(), by_rows ? out.cols() : count, out.outerStride()};
     if (write == Write::replace) part.setZero();
     detail::multiply_serial(by_rows ? left.row_range(first, count) : left,
                             by_rows ? right : right.column_range(first, count), part, alpha, own.packing());

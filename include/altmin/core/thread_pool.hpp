@@ -41,10 +41,10 @@ class ThreadPool {
     return count > 0 ? count : 1;
   }
 
-  /// Calls body(index, slot) once for each index in 0 .. count - 1, in any order, from any thread. `slot` is that of the
-  /// calling thread, `depth` the number of loops around this one: a waiting thread never starts an iteration of an outer
-  /// loop, so what belongs to a slot is safe in the middle of an iteration. The first exception of a body is thrown
-  /// again here after the others have ended.
+  /// Calls body(index, slot) once for each index in 0 .. count - 1, in any order, from any thread. `slot` is that of
+  /// the calling thread, `depth` the number of loops around this one: a waiting thread never starts an iteration of an
+  /// outer loop, so what belongs to a slot is safe in the middle of an iteration. The first exception of a body is
+  /// thrown again here once no body runs any more; iterations that had not begun may be left out.
   template <class Body>
   void run(Index count, int slot, int depth, Body&& body) {
     if (count <= 1 || threads_ == 1) {
@@ -68,11 +68,11 @@ class ThreadPool {
     int depth = 0;
     void* body = nullptr;
     void (*call)(void*, Index, int) = nullptr;
-    Index next = 0;                   // first index that nobody has taken; guarded by mutex_
-    Index ended = 0;                  // guarded by mutex_
+    Index next = 0;   // first index that nobody has taken; guarded by mutex_
+    Index ended = 0;  // guarded by mutex_
     std::atomic<bool> done{false};
-    Loop* older = nullptr;            // the list of loops with indices to take, newest first; guarded by mutex_
-    std::exception_ptr failure;       // guarded by mutex_
+    Loop* older = nullptr;       // the list of loops with indices to take, newest first; guarded by mutex_
+    std::exception_ptr failure;  // guarded by mutex_
   };
 
   using Lock = std::unique_lock<std::mutex>;

@@ -13,6 +13,12 @@ using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 template <class Scalar>
 using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
+/// Same shape and same coefficients.
+template <class Scalar>
+bool equal(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
+  return a.rows() == b.rows() && a.cols() == b.cols() && a == b;
+}
+
 /// Class labels, 0 .. classes - 1, one per sample.
 using Labels = Eigen::VectorXi;
 

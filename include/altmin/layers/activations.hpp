@@ -29,11 +29,17 @@ struct Identity {
     Identity config() const { return {}; }
 
     template <class X>
-    auto value(const X& x) const { return x; }
+    auto value(const X& x) const {
+      return x;
+    }
     template <class X, class Y, class D>
-    auto slope_times(const X&, const Y&, const D& dy) const { return dy; }
+    auto slope_times(const X&, const Y&, const D& dy) const {
+      return dy;
+    }
     template <class X, class Y, class D, class M>
-    auto change(const X&, const Y&, const D& dx, const M&) const { return dx; }
+    auto change(const X&, const Y&, const D& dx, const M&) const {
+      return dx;
+    }
   };
 
   friend bool operator==(const Identity&, const Identity&) { return true; }
@@ -62,17 +68,20 @@ class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
   const LeakyRelu& config() const { return config_; }
 
   template <class X>
-  auto value(const X& x) const { return x.binaryExpr(x, where_positive_); }
+  auto value(const X& x) const {
+    return x.binaryExpr(x, where_positive_);
+  }
   template <class X, class Y, class D>
-  auto slope_times(const X& x, const Y&, const D& dy) const { return x.binaryExpr(dy, where_positive_); }
+  auto slope_times(const X& x, const Y&, const D& dy) const {
+    return x.binaryExpr(dy, where_positive_);
+  }
   template <class X, class Y, class D, class M>
   auto change(const X& x, const Y&, const D& dx, const M&) const {
     // On the two sides of 0 this is a sum of two terms of one sign: nothing cancels.
-    const Scalar slope = where_positive_.otherwise;
-    return x.binaryExpr(dx, [slope](Scalar from, Scalar move) {
+    return x.binaryExpr(dx, [s = where_positive_.otherwise](Scalar from, Scalar move) {
       const Scalar to = from + move;
-      if (from > Scalar(0)) return to > Scalar(0) ? move : slope * to - from;
-      return to > Scalar(0) ? to - slope * from : slope * move;
+      if (from > Scalar(0)) return to > Scalar(0) ? move : s * to - from;
+      return to > Scalar(0) ? to - s * from : s * move;
     });
   }
 
@@ -93,7 +102,9 @@ struct Relu {
     Relu config() const { return {}; }
 
     template <class X>
-    auto value(const X& x) const { return x.max(Scalar(0)); }
+    auto value(const X& x) const {
+      return x.max(Scalar(0));
+    }
     template <class X, class Y, class D>
     auto slope_times(const X& x, const Y&, const D& dy) const {
       return x.binaryExpr(dy, [](Scalar at, Scalar slope) { return at > Scalar(0) ? slope : Scalar(0); });
@@ -123,9 +134,13 @@ struct Tanh {
     Tanh config() const { return {}; }
 
     template <class X>
-    auto value(const X& x) const { return x.tanh(); }
+    auto value(const X& x) const {
+      return x.tanh();
+    }
     template <class X, class Y, class D>
-    auto slope_times(const X&, const Y& y, const D& dy) const { return (Scalar(1) - y.square()) * dy; }
+    auto slope_times(const X&, const Y& y, const D& dy) const {
+      return (Scalar(1) - y.square()) * dy;
+    }
 
     /// tanh(b) - tanh(a) = tanh(b - a) (1 - tanh(a) tanh(b)).
     template <class X, class Y, class D, class M>
@@ -149,9 +164,13 @@ struct Sigmoid {
     Sigmoid config() const { return {}; }
 
     template <class X>
-    auto value(const X& x) const { return x.logistic(); }
+    auto value(const X& x) const {
+      return x.logistic();
+    }
     template <class X, class Y, class D>
-    auto slope_times(const X&, const Y& y, const D& dy) const { return y * (Scalar(1) - y) * dy; }
+    auto slope_times(const X&, const Y& y, const D& dy) const {
+      return y * (Scalar(1) - y) * dy;
+    }
 
     /// As for tanh, by f(x) = (1 + tanh(x / 2)) / 2.
     template <class X, class Y, class D, class M>
@@ -206,7 +225,9 @@ class Sign::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
     });
   }
   template <class X, class Y, class D, class M>
-  auto change(const X&, const Y& y, const D&, const M& moved) const { return value(moved) - y; }
+  auto change(const X&, const Y& y, const D&, const M& moved) const {
+    return value(moved) - y;
+  }
 
  private:
   Sign config_;

@@ -112,7 +112,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
     by_feature(lane, dy.cols(), [&](Index first, Index count) {
       const auto normalized = at.trace.samples.middleRows(first, count);
-      auto mean = column(at, slope_column, first, count);    // of dy
+      auto mean = column(at, slope_column, first, count);   // of dy
       auto along = column(at, along_column, first, count);  // of dy * normalized
       const auto inverse = column(at, inverse_column, first, count);
       const auto samples = static_cast<Scalar>(dy.cols());
@@ -143,7 +143,8 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
-  /// The change dx of the input that changes the output by dy, the batch's statistics held fixed; 0 where the gain is 0.
+  /// The change dx of the input that changes the output by dy, the batch's statistics held fixed; 0 where the gain is
+  /// 0.
   void undo(const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
     const auto scale = gain(0, dy.rows()) * at.trace.features.col(inverse_column).array();
     for (Index t = 0; t < dy.cols(); ++t) {
@@ -153,12 +154,12 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   /// Running averages; the variance with Bessel's correction, as in PyTorch.
   void absorb(const Trace<Scalar>& trace) {
-    const auto momentum = static_cast<Scalar>(config_.momentum);
+    const auto newest = static_cast<Scalar>(config_.momentum);
     const auto samples = static_cast<Scalar>(trace.samples.cols());
     auto mean = this->statistics_[0].values();
     auto variance = this->statistics_[1].values();
-    mean += momentum * (trace.features.col(mean_column) - mean);
-    variance += momentum * (samples / (samples - 1) * trace.features.col(variance_column) - variance);
+    mean += newest * (trace.features.col(mean_column) - mean);
+    variance += newest * (samples / (samples - 1) * trace.features.col(variance_column) - variance);
   }
 
   void predict(const Lane<Scalar>&, ConstView<Scalar> x, View<Scalar> y) const {

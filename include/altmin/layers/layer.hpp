@@ -16,10 +16,10 @@ namespace altmin {
 /// Any layer: one of the library's, or of the Extra ones (layers of your own). See LayerBase for what each member does.
 template <class Scalar, class... Extra>
 class AnyLayer {
-  using Variant = std::variant<Dense::Layer<Scalar>, BatchNorm::Layer<Scalar>, Dropout::Layer<Scalar>,
-                               Identity::Layer<Scalar>, Relu::Layer<Scalar>, LeakyRelu::Layer<Scalar>,
-                               Tanh::Layer<Scalar>, Sigmoid::Layer<Scalar>, Sign::Layer<Scalar>,
-                               typename Extra::template Layer<Scalar>...>;
+  using Variant =
+      std::variant<Dense::Layer<Scalar>, BatchNorm::Layer<Scalar>, Dropout::Layer<Scalar>, Identity::Layer<Scalar>,
+                   Relu::Layer<Scalar>, LeakyRelu::Layer<Scalar>, Tanh::Layer<Scalar>, Sigmoid::Layer<Scalar>,
+                   Sign::Layer<Scalar>, typename Extra::template Layer<Scalar>...>;
 
  public:
   /// Whether a layer of these options can stand here.

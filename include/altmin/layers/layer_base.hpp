@@ -52,8 +52,8 @@ struct Point {
 /// and may add or replace
 ///
 ///   parameters()                                 what is learned
-///   gradient(lane, point, dy, gradients) const   gradients[k] = sum over samples of the derivative by parameter k of <f(x), dy>
-///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   gradient(lane, point, dy, gradients) const   gradients[k] = sum over samples of the derivative by parameter k of
+///   <f(x), dy> difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
 ///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(at, dy, dx), predict(lane, x, y),
 ///   couples_samples
 template <class Layer, class Scalar>

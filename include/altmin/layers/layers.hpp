@@ -72,7 +72,9 @@ class LayerStack {
 
   friend std::ostream& operator<<(std::ostream& out, const LayerStack& layers) { return out << layers.summary(); }
 
-  friend bool operator==(const LayerStack& a, const LayerStack& b) { return a.input_ == b.input_ && a.layers_ == b.layers_; }
+  friend bool operator==(const LayerStack& a, const LayerStack& b) {
+    return a.input_ == b.input_ && a.layers_ == b.layers_;
+  }
   friend bool operator!=(const LayerStack& a, const LayerStack& b) { return !(a == b); }
 
  protected:

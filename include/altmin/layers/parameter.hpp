@@ -42,8 +42,7 @@ class Parameter {
   void freeze(bool frozen = true) { frozen_ = frozen; }
 
   friend bool operator==(const Parameter& a, const Parameter& b) {
-    return a.values_.rows() == b.values_.rows() && a.values_.cols() == b.values_.cols() && a.values_ == b.values_ &&
-           a.frozen_ == b.frozen_;
+    return equal(a.values_, b.values_) && a.frozen_ == b.frozen_;
   }
 
  private:

@@ -16,8 +16,7 @@ struct Hinge {
   /// Throws ShapeError or DataError if the target does not fit `outputs` scores a sample.
   template <class Scalar>
   void check(Index outputs, const Target<Scalar>& target) const {
-    if (outputs < 2)
-      throw ShapeError(std::string(name) + ": expected at least 2 outputs, got " + detail::text(outputs));
+    detail::require_two_outputs(name, outputs);
     detail::require_labels(name, outputs, target);
   }
 

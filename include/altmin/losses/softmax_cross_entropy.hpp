@@ -13,6 +13,7 @@ struct SoftmaxCrossEntropy {
   /// Throws ShapeError or DataError if the target does not fit `outputs` scores a sample.
   template <class Scalar>
   void check(Index outputs, const Target<Scalar>& target) const {
+    detail::require_two_outputs(name, outputs);
     detail::require_labels(name, outputs, target);
   }
 

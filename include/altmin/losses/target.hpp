@@ -34,7 +34,21 @@ class Target {
   Index samples_;
 };
 
+/// The class that one sample's outputs speak for: the largest or, with a single output, whether it is above 0.
+template <class Column>
+int likely_class(const Eigen::MatrixBase<Column>& outputs) {
+  if (outputs.size() == 1) return outputs(0) > 0 ? 1 : 0;
+  Index best = 0;
+  outputs.maxCoeff(&best);
+  return static_cast<int>(best);
+}
+
 namespace detail {
+
+/// A score for each of several classes, as the loss called `name` needs them.
+inline void require_two_outputs(const char* name, Index outputs) {
+  if (outputs < 2) throw ShapeError(std::string(name) + ": expected at least 2 outputs, got " + text(outputs));
+}
 
 /// Labels 0 .. classes - 1, as the loss called `name` needs them.
 template <class Scalar>

@@ -138,7 +138,7 @@ class AlternatingMinimization {
       const double weights = static_cast<double>(weight_count(block));
       const double l1 = l == last() ? 0 : config_.lambda_weight / (config_.reduction == Reduction::mean ? weights : 1);
       updates_[static_cast<std::size_t>(l)].update(lane, block, at, {ConstView<Scalar>{slope}, scale, l1},
-                                                   config_.rates(l == last()));
+                                                   config_.rates(l == last(), context.rate_scale));
     }
   }
 

@@ -101,14 +101,14 @@ struct AmAdam {
   template <class Layers>
   using BlockUpdate = GradientUpdate<Layers, AdamMoments<typename Layers::Scalar>>;
 
-  AdamRates rates(bool output) const {
-    return {output ? output_learning_rate : learning_rate, beta1, beta2, epsilon, weight_decay};
+  AdamRates rates(bool output, double scale) const {
+    return {scale * (output ? output_learning_rate : learning_rate), beta1, beta2, epsilon, weight_decay};
   }
 
   void validate() const {
     detail::validate_alternating_minimization(*this, "AmAdam");
-    rates(false).validate("AmAdam");
-    rates(true).validate("AmAdam (output)");
+    rates(false, 1).validate("AmAdam");
+    rates(true, 1).validate("AmAdam (output)");
   }
 
   friend bool operator==(const AmAdam& a, const AmAdam& b) {

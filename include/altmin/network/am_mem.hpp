@@ -72,7 +72,7 @@ struct AmMem {
   template <class Layers>
   using BlockUpdate = MemoryUpdate<Layers>;
 
-  Rates rates(bool output) const;
+  Rates rates(bool output, double scale) const;
 
   void validate() const {
     const std::string name = "AmMem";
@@ -105,12 +105,14 @@ struct AmMem {
 struct AmMem::Rates {
   AmMem options;
   bool output;
+  double scale;  // of all rates
 
-  double learning_rate() const { return output ? options.output_learning_rate : options.learning_rate; }
-  AdamRates adam(double learning_rate) const { return {learning_rate, 0.9, 0.999, 1e-8, 0}; }
+  double learning_rate() const { return scale * (output ? options.output_learning_rate : options.learning_rate); }
+  double adam_learning_rate() const { return scale * options.adam_learning_rate; }
+  static AdamRates adam(double learning_rate) { return {learning_rate, 0.9, 0.999, 1e-8, 0}; }
 };
 
-inline AmMem::Rates AmMem::rates(bool output) const { return {*this, output}; }
+inline AmMem::Rates AmMem::rates(bool output, double scale) const { return {*this, output, scale}; }
 
 /// The preconditioned step of one affine map, with both memories as running averages: with a the inputs, R the
 /// residuals (code minus prediction, outputs x samples) and B samples, A ~ a a'/B, S ~ R R'/B,
@@ -173,9 +175,9 @@ class PreconditionedStep {
   }
 
   friend bool operator==(const PreconditionedStep& a, const PreconditionedStep& b) {
-    return a.steps_ == b.steps_ && a.mean_square_ == b.mean_square_ && a.input_memory_ == b.input_memory_ &&
-           a.output_memory_ == b.output_memory_ && a.velocity_ == b.velocity_ &&
-           (a.steps_ == 0 || (a.input_root_ == b.input_root_ && a.output_root_ == b.output_root_));
+    return a.steps_ == b.steps_ && a.mean_square_ == b.mean_square_ && equal(a.input_memory_, b.input_memory_) &&
+           equal(a.output_memory_, b.output_memory_) && equal(a.velocity_, b.velocity_) &&
+           equal(a.input_root_, b.input_root_) && equal(a.output_root_, b.output_root_);
   }
 
  private:
@@ -224,7 +226,7 @@ class MemoryUpdate {
     const auto here = block.point(at, map_);
     residual_.fit(layer.output().size(), here.x.cols());
     if (descent) pull_code_back(block, at, objective);
-    gradient_update_.update_around(lane, block, at, objective, rates.adam(rates.options.adam_learning_rate), map_,
+    gradient_update_.update_around(lane, block, at, objective, rates.adam(rates.adam_learning_rate()), map_,
                                    [&](ConstView<Scalar> slope) {
                                      if (!descent) residual_.view() = static_cast<Scalar>(-here.x.cols()) * slope;
                                    });

@@ -31,14 +31,14 @@ struct AmSgd {
   template <class Layers>
   using BlockUpdate = GradientUpdate<Layers, SgdMoments<typename Layers::Scalar>>;
 
-  SgdRates rates(bool output) const {
-    return {output ? output_learning_rate : learning_rate, momentum, nesterov, weight_decay};
+  SgdRates rates(bool output, double scale) const {
+    return {scale * (output ? output_learning_rate : learning_rate), momentum, nesterov, weight_decay};
   }
 
   void validate() const {
     detail::validate_alternating_minimization(*this, "AmSgd");
-    rates(false).validate("AmSgd");
-    rates(true).validate("AmSgd (output)");
+    rates(false, 1).validate("AmSgd");
+    rates(true, 1).validate("AmSgd (output)");
   }
 
   friend bool operator==(const AmSgd& a, const AmSgd& b) {

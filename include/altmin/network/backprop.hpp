@@ -11,7 +11,8 @@
 namespace altmin {
 
 /// Backpropagation over the same blocks, the baseline: the derivative of the mean loss is pulled back through all
-/// blocks, then every block moves its weights by its own gradient. `Config` names its `Moments` and gives its rates().
+/// blocks, then every block moves its weights by its own gradient. `Config` names its `Moments` and gives its
+/// rates(scale).
 template <class Config, class Layers>
 class Backprop {
  public:
@@ -36,7 +37,7 @@ class Backprop {
     pull_back(context);
     context.lane.parallel_for(forward_.blocks(), [&](Index l, const Lane<Scalar>& lane) {
       updates_[static_cast<std::size_t>(l)].update(lane, forward_.block(context.layers, l), forward_.at(context, l),
-                                                   {slope(l).view()}, config_.rates());
+                                                   {slope(l).view()}, config_.rates(context.rate_scale));
     });
     forward_.absorb(context);
     return report;
@@ -88,9 +89,9 @@ struct Adam {
   template <class Scalar>
   using Moments = AdamMoments<Scalar>;
 
-  AdamRates rates() const { return {learning_rate, beta1, beta2, epsilon, weight_decay}; }
+  AdamRates rates(double scale) const { return {scale * learning_rate, beta1, beta2, epsilon, weight_decay}; }
 
-  void validate() const { rates().validate("Adam"); }
+  void validate() const { rates(1).validate("Adam"); }
 
   friend bool operator==(const Adam& a, const Adam& b) {
     return a.learning_rate == b.learning_rate && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.epsilon == b.epsilon &&
@@ -110,9 +111,9 @@ struct Sgd {
   template <class Scalar>
   using Moments = SgdMoments<Scalar>;
 
-  SgdRates rates() const { return {learning_rate, momentum, nesterov, weight_decay}; }
+  SgdRates rates(double scale) const { return {scale * learning_rate, momentum, nesterov, weight_decay}; }
 
-  void validate() const { rates().validate("Sgd"); }
+  void validate() const { rates(1).validate("Sgd"); }
 
   friend bool operator==(const Sgd& a, const Sgd& b) {
     return a.learning_rate == b.learning_rate && a.momentum == b.momentum && a.nesterov == b.nesterov &&

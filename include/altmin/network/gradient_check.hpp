@@ -29,13 +29,13 @@ GradientCheck check_gradients(Layers layers, const Loss& loss, ConstView<Scalar>
   Buffer<Scalar> slope;
   const auto mean_loss = [&] {
     Random same = random;  // the same masks at each evaluation
-    StepContext<Layers, Loss> context{layers, loss, x, target, same, workers.lane()};
+    StepContext<Layers, Loss> context{layers, loss, x, target, same, 1, workers.lane()};
     return pass.run(context, slope);
   };
 
   mean_loss();
   Random same = random;
-  StepContext<Layers, Loss> context{layers, loss, x, target, same, workers.lane()};
+  StepContext<Layers, Loss> context{layers, loss, x, target, same, 1, workers.lane()};
   std::vector<Matrix<Scalar>> gradients;
   Buffer<Scalar> below;
   Scratch<Scalar> scratch;

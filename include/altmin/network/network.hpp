@@ -99,7 +99,7 @@ class Network {
       }
       const std::lock_guard<std::mutex> lock{workers_.busy()};
       const FlushDenormals flush;
-      StepContext<Stack, Loss> context{layers_, loss_, samples, target, random_, workers_.lane()};
+      StepContext<Stack, Loss> context{layers_, loss_, samples, target, random_, rate_scale_, workers_.lane()};
       const StepReport report = std::visit([&](auto& algorithm) { return algorithm.step(context); }, algorithm_);
       ++steps_;
       return report;
@@ -128,19 +128,11 @@ class Network {
     return result;
   }
 
-  /// The most likely class of each sample: the largest output or, with a single output, whether it is above 0.
+  /// The most likely class of each sample, see likely_class().
   Labels classify(const ConstRef<Scalar>& x) const {
     const Matrix<Scalar> scores = predict(x);
     Labels labels(scores.cols());
-    for (Index t = 0; t < scores.cols(); ++t) {
-      Index best = 0;
-      if (scores.rows() == 1) {
-        best = scores(0, t) > Scalar(0) ? 1 : 0;
-      } else {
-        scores.col(t).maxCoeff(&best);
-      }
-      labels(t) = static_cast<int>(best);
-    }
+    for (Index t = 0; t < scores.cols(); ++t) labels(t) = likely_class(scores.col(t));
     return labels;
   }
 
@@ -188,6 +180,14 @@ class Network {
   }
   int threads() const { return workers_.threads(); }
 
+  /// Multiplies the learning rates of all weights, from the next step on: what a schedule turns. 1 unless set; 0 or
+  /// more.
+  void set_rate_scale(double scale) {
+    detail::require_option(scale >= 0, "rate_scale", "must be 0 or more", scale);
+    rate_scale_ = scale;
+  }
+  double rate_scale() const { return rate_scale_; }
+
   /// Steps taken.
   Index steps() const { return steps_; }
 
@@ -203,8 +203,8 @@ class Network {
 
   /// Whether both hold the same and would go on alike: layers, loss, algorithm with its state, random numbers.
   friend bool operator==(const Network& a, const Network& b) {
-    return a.steps_ == b.steps_ && a.random_ == b.random_ && a.loss_ == b.loss_ && a.layers_ == b.layers_ &&
-           a.algorithm_ == b.algorithm_;
+    return a.steps_ == b.steps_ && a.rate_scale_ == b.rate_scale_ && a.random_ == b.random_ && a.loss_ == b.loss_ &&
+           a.layers_ == b.layers_ && a.algorithm_ == b.algorithm_;
   }
   friend bool operator!=(const Network& a, const Network& b) { return !(a == b); }
 
@@ -297,6 +297,7 @@ class Network {
   Loss loss_;
   Algorithms algorithm_;
   Index steps_ = 0;
+  double rate_scale_ = 1;
   mutable Workers<Scalar> workers_;
 };
 

@@ -47,7 +47,8 @@ struct StepContext {
   const Loss& loss;
   ConstView<Scalar> x;  // features x samples
   Target<Scalar> target;
-  Random& random;  // for what is drawn in a step (dropout masks)
+  Random& random;     // for what is drawn in a step (dropout masks)
+  double rate_scale;  // multiplies the learning rates of all weights (schedules)
   Lane<Scalar> lane;
 };
 

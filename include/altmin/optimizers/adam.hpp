@@ -38,7 +38,8 @@ class AdamMoments {
   /// decay acts on this parameter.
   void update(const Lane<Scalar>& lane, const AdamRates& rates, View<Scalar> values, ConstView<Scalar> gradient,
               bool decays) {
-    if (steps_++ == 0) {
+    ++steps_;
+    if (first_.size() == 0) {
       first_.setZero(values.rows(), values.cols());
       second_.setZero(values.rows(), values.cols());
     }
@@ -74,7 +75,7 @@ class AdamMoments {
   Index bytes() const { return 2 * first_.size() * static_cast<Index>(sizeof(Scalar)); }
 
   friend bool operator==(const AdamMoments& a, const AdamMoments& b) {
-    return a.steps_ == b.steps_ && (a.steps_ == 0 || (a.first_ == b.first_ && a.second_ == b.second_));
+    return a.steps_ == b.steps_ && equal(a.first_, b.first_) && equal(a.second_, b.second_);
   }
 
  private:

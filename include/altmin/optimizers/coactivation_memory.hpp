@@ -60,7 +60,7 @@ class CoactivationMemory {
   Index bytes() const { return (inputs_.size() + targets_.size()) * static_cast<Index>(sizeof(Scalar)) + gap_.bytes(); }
 
   friend bool operator==(const CoactivationMemory& a, const CoactivationMemory& b) {
-    return a.inputs_ == b.inputs_ && a.targets_ == b.targets_;
+    return equal(a.inputs_, b.inputs_) && equal(a.targets_, b.targets_);
   }
 
  private:

@@ -56,9 +56,7 @@ class SgdMoments {
 
   Index bytes() const { return velocity_.size() * static_cast<Index>(sizeof(Scalar)); }
 
-  friend bool operator==(const SgdMoments& a, const SgdMoments& b) {
-    return a.velocity_.size() == b.velocity_.size() && a.velocity_ == b.velocity_;
-  }
+  friend bool operator==(const SgdMoments& a, const SgdMoments& b) { return equal(a.velocity_, b.velocity_); }
 
  private:
   Matrix<Scalar> velocity_;

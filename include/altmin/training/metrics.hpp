@@ -94,13 +94,7 @@ Metrics evaluate(const Net& net, const Dataset<typename Net::Scalar>& data) {
     metrics.loss += net.loss().template evaluate<Scalar>(prediction, target.slice(first, count), unused);
     for (Index t = 0; data.has_labels() && t < count; ++t) {
       const auto output = prediction.col(t);
-      Index predicted = 0;
-      if (outputs == 1) {
-        predicted = output(0) > Scalar(0) ? 1 : 0;  // as Network::classify
-      } else {
-        output.maxCoeff(&predicted);
-      }
-      ++metrics.confusion(target.label(first + t), predicted);
+      ++metrics.confusion(target.label(first + t), likely_class(output));
       if (classes == 2) {
         const double other = outputs == 1 ? 0 : static_cast<double>(output(0));
         scores(first + t) = static_cast<double>(output(outputs - 1)) - other;

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cmath>
+
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin {
+
+/// Callbacks of fit() that turn the network's rate_scale before each step, and leave it at 1 when training ends. They
+/// depend on the progress alone, so a resumed run goes on as it was.
+
+/// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017).
+struct CosineDecay {
+  template <class Training>
+  void begin(Training& t) const {
+    after_step(t);
+  }
+  template <class Training>
+  void after_step(Training& t) const {
+    const double all = static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
+    const double done = static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) +
+                        static_cast<double>(t.batch);
+    t.net.set_rate_scale(done < all ? 0.5 * (1 + std::cos(3.14159265358979323846 * done / all)) : 0);
+  }
+  template <class Training, class Report>
+  void end(Training& t, const Report&) const {
+    t.net.set_rate_scale(1);
+  }
+};
+
+/// Halves the rates every so many epochs; the published code does so every 8.
+struct HalveEvery {
+  int epochs = 8;  ///< 1 or more
+
+  template <class Training>
+  void begin(Training& t) const {
+    detail::require_option(epochs >= 1, "HalveEvery: epochs", "must be 1 or more", epochs);
+    after_epoch(t);
+  }
+  template <class Training>
+  void after_epoch(Training& t) const {
+    t.net.set_rate_scale(std::pow(0.5, t.epoch / epochs));
+  }
+  template <class Training, class Report>
+  void end(Training& t, const Report&) const {
+    t.net.set_rate_scale(1);
+  }
+};
+
+}  // namespace altmin

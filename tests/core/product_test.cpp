@@ -1,0 +1,203 @@
+#include "altmin/core/product.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "allocations.hpp"
+#include "altmin/core/random.hpp"
+#include "catch.hpp"
+
+using altmin::Factor;
+using altmin::Index;
+using altmin::Matrix;
+using altmin::multiply;
+using altmin::Random;
+using altmin::Seed;
+using altmin::transposed;
+using altmin::View;
+using altmin::Workers;
+using altmin::Write;
+
+namespace {
+
+/// Small integers: their products are exact, so that results must be equal and no error hides in a tolerance.
+template <class Scalar>
+Matrix<Scalar> integers(Index rows, Index columns, Random& random) {
+  Matrix<Scalar> result(rows, columns);
+  for (auto& value : result.reshaped()) value = Scalar(static_cast<int>(random.below(7)) - 3);
+  return result;
+}
+
+template <class Scalar>
+Matrix<Scalar> naive(const Matrix<Scalar>& left, const Matrix<Scalar>& right) {
+  Matrix<Scalar> result = Matrix<Scalar>::Zero(left.rows(), right.cols());
+  for (Index j = 0; j < right.cols(); ++j) {
+    for (Index k = 0; k < left.cols(); ++k) {
+      for (Index i = 0; i < left.rows(); ++i) result(i, j) += left(i, k) * right(k, j);
+    }
+  }
+  return result;
+}
+
+struct Size {
+  Index rows, depth, columns;
+};
+
+// One sample, one feature, one output; around the register tiles; around the limits of panels (384, 128 or 256, 1024)
+// and bands (2^22 multiplications, multiples of 16).
+const Size sizes[] = {{1, 1, 1},      {5, 3, 1},       {1, 7, 4},       {3, 1, 5},      {1, 1, 9},
+                      {13, 17, 11},   {48, 8, 4},      {49, 9, 5},      {384, 256, 16}, {385, 257, 17},
+                      {383, 129, 3},  {20, 128, 1024}, {20, 129, 1025}, {700, 600, 20}, {20, 600, 700},
+                      {513, 200, 90}, {90, 200, 513},  {301, 150, 302}, {5000, 900, 1}, {1, 900, 5000}};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, stride and scale", "[product]", float,
+                   double) {
+  Random random{Seed{1}};
+  Workers<TestType> workers{2};
+  const auto lane = workers.lane();
+  for (const Size& size : sizes) {
+    const auto a = integers<TestType>(size.rows, size.depth, random);
+    const auto b = integers<TestType>(size.depth, size.columns, random);
+    const Matrix<TestType> expected = naive(a, b);
+    const Matrix<TestType> at = a.transpose(), bt = b.transpose();
+    const Factor<TestType> lefts[] = {a, transposed(at)}, rights[] = {b, transposed(bt)};
+    for (const auto& left : lefts) {
+      for (const auto& right : rights) {
+        CAPTURE(size.rows, size.depth, size.columns, left.transposed, right.transposed);
+        Matrix<TestType> out = Matrix<TestType>::Constant(size.rows, size.columns, TestType(NAN));
+        multiply<TestType>(lane, left, right, out);
+        CHECK(out == expected);
+        multiply<TestType>(lane, left, right, out, TestType(-2), Write::add);
+        CHECK(out == -expected);
+
+        // Into the middle of a larger matrix, whose rest stays.
+        Matrix<TestType> frame = Matrix<TestType>::Constant(size.rows + 3, size.columns + 2, 7);
+        const View<TestType> inner{&frame(2, 1), size.rows, size.columns, frame.outerStride()};
+        multiply<TestType>(lane, left, right, inner, TestType(0.5));
+        CHECK(inner == TestType(0.5) * expected);
+        CHECK(frame.sum() == TestType(0.5) * expected.sum() + TestType(7 * (frame.size() - expected.size())));
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("factors may be parts of larger matrices", "[product]", float, double) {
+  Random random{Seed{2}};
+  Workers<TestType> workers{1};
+  const auto big = integers<TestType>(30, 40, random);
+  const auto block = big.block(3, 5, 7, 11);
+  const Matrix<TestType> a = block, identity = Matrix<TestType>::Identity(11, 11);
+  Matrix<TestType> out(7, 11), flipped(11, 7), vector(7, 1), part(3, 4);
+  multiply<TestType>(workers.lane(), block, identity, out);
+  CHECK(out == a);
+  multiply<TestType>(workers.lane(), identity, transposed(block), flipped);
+  CHECK(flipped == a.transpose());
+  multiply<TestType>(workers.lane(), block, identity.col(2), vector);
+  CHECK(vector == a.col(2));
+  const altmin::Vector<TestType> plain = identity.col(3);
+  multiply<TestType>(workers.lane(), block, plain, vector);
+  CHECK(vector == a.col(3));
+
+  multiply<TestType>(workers.lane(), Factor<TestType>{block}.row_range(2, 3),
+                     Factor<TestType>{identity}.column_range(4, 4), part);
+  CHECK(part == a.block(2, 4, 3, 4));
+  multiply<TestType>(workers.lane(), transposed(flipped).row_range(2, 3), transposed(identity).column_range(4, 4),
+                     part);
+  CHECK(part == a.block(2, 4, 3, 4));
+}
+
+TEMPLATE_TEST_CASE("an empty sum is 0, an empty product nothing", "[product]", float, double) {
+  Workers<TestType> workers{1};
+  const Matrix<TestType> a(3, 0), b(0, 2), wide(2, 5);
+  Matrix<TestType> out = Matrix<TestType>::Constant(3, 2, 7), none(0, 5), slim(3, 0);
+  multiply<TestType>(workers.lane(), a, b, out, TestType(1), Write::add);
+  CHECK(out == Matrix<TestType>::Constant(3, 2, 7));
+  multiply<TestType>(workers.lane(), a, b, out);
+  CHECK(out.isZero(0));
+  multiply<TestType>(workers.lane(), b, wide, none);
+  multiply<TestType>(workers.lane(), out, transposed(b), slim);
+}
+
+TEMPLATE_TEST_CASE("multiply() gives the same bits for any number of threads", "[product]", float, double) {
+  Random random{Seed{3}};
+  for (const Size& size : {Size{301, 150, 302}, Size{90, 200, 513}, Size{700, 6000, 1}}) {
+    const Matrix<TestType> a =
+        Matrix<TestType>::NullaryExpr(size.rows, size.depth, [&] { return TestType(random.normal()); });
+    const Matrix<TestType> b =
+        Matrix<TestType>::NullaryExpr(size.depth, size.columns, [&] { return TestType(random.normal()); });
+    std::vector<Matrix<TestType>> results;
+    for (const int threads : {1, 2, 5}) {
+      Workers<TestType> workers{threads};
+      multiply<TestType>(workers.lane(), a, b, results.emplace_back(size.rows, size.columns));
+    }
+    CHECK(results[1] == results[0]);
+    CHECK(results[2] == results[0]);
+  }
+}
+
+TEMPLATE_TEST_CASE("products may run inside a parallel loop", "[product]", float, double) {
+  Random random{Seed{4}};
+  Workers<TestType> workers{5};
+  const auto a = integers<TestType>(150, 200, random), b = integers<TestType>(200, 300, random);
+  const auto expected = naive(a, b);
+  std::vector<Matrix<TestType>> results(12, Matrix<TestType>(150, 300));
+  workers.lane().parallel_for(12, [&](Index i, const altmin::Lane<TestType>& lane) {
+    multiply<TestType>(lane, a, b, results[static_cast<std::size_t>(i)]);
+  });
+  for (const auto& result : results) CHECK(result == expected);
+}
+
+TEST_CASE("parallel_ranges() cuts a length into ranges that make it up, by sizes alone", "[product]") {
+  const Index length = GENERATE(0, 1, 7, 1000);
+  const Index cost = GENERATE(0, 1, 100, 1000000);
+  for (const int threads : {1, 3}) {
+    Workers<float> workers{threads};
+    std::vector<int> visits(static_cast<std::size_t>(length));
+    workers.lane().parallel_ranges(length, cost, [&](Index first, Index count) {
+      for (Index i = first; i < first + count; ++i) ++visits.at(static_cast<std::size_t>(i));
+    });
+    CHECK(visits == std::vector<int>(visits.size(), 1));
+  }
+}
+
+TEST_CASE("workers are values; their copies share nothing", "[product]") {
+  Workers<double> workers{3};
+  Matrix<double> one = Matrix<double>::Ones(1, 1), out(1, 1);
+  multiply<double>(workers.lane(), one, one, out);
+  Workers<double> copy{workers};
+  CHECK(copy.threads() == 3);
+  CHECK(&copy.lane().packing() != &workers.lane().packing());
+  workers = Workers<double>{5};
+  CHECK(workers.lane().threads() == 5);
+  std::vector<int> runs(50);
+  workers.lane().parallel_for(50, [&](Index i, const altmin::Lane<double>& lane) {
+    lane.packing().fit(10, 10, 10);  // every thread has its own
+    ++runs[static_cast<std::size_t>(i)];
+  });
+  CHECK(runs == std::vector<int>(50, 1));
+}
+
+#if ALTMIN_COUNTS_ALLOCATIONS
+TEMPLATE_TEST_CASE("multiply() does not allocate", "[product]", float, double) {
+  Matrix<TestType> grows;
+  REQUIRE(support::allocations([&] { grows.resize(10, 10); }) == 1);
+  Random random{Seed{5}};
+  Workers<TestType> workers{2};
+  workers.lane().parallel_for(2, [](Index, const altmin::Lane<TestType>&) {});  // threads start
+  for (const Size& size : sizes) {
+    const auto a = integers<TestType>(size.rows, size.depth, random);
+    const auto b = integers<TestType>(size.depth, size.columns, random);
+    const Matrix<TestType> at = a.transpose(), bt = b.transpose();
+    Matrix<TestType> out(size.rows, size.columns);
+    CAPTURE(size.rows, size.depth, size.columns);
+    CHECK(support::allocations([&] {
+            multiply<TestType>(workers.lane(), a, b, out);
+            multiply<TestType>(workers.lane(), transposed(at), b, out, TestType(2));
+            multiply<TestType>(workers.lane(), a, transposed(bt), out, TestType(2), Write::add);
+            multiply<TestType>(workers.lane(), transposed(at), transposed(bt), out);
+          }) == 0);
+  }
+}
+#endif

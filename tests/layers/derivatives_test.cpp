@@ -1,0 +1,108 @@
+// What holds for every layer: pull_back and gradient are derivatives, difference is exact however small the move.
+
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "altmin/layers/layers.hpp"
+#include "catch.hpp"
+#include "probe.hpp"
+#include "swish.hpp"
+
+using namespace altmin;
+using support::random_matrix;
+using support::relative_error;
+
+namespace {
+
+template <class Scalar>
+using AnyProbe = support::Probe<AnyLayer<Scalar, Swish, Softsign>, Scalar>;
+
+/// Every layer, evaluated at a random input away from 0, where some have a kink, with random parameters.
+template <class Scalar>
+std::vector<AnyProbe<Scalar>> every_layer(Seed seed) {
+  Random random{seed};
+  Matrix<Scalar> x = random_matrix<Scalar>(5, 6, random, -2, 2);
+  x = (x.array().abs() < Scalar(0.05)).select(Scalar(0.3), x);
+
+  Layers<Scalar, Swish, Softsign> layers{5};
+  layers.add(Identity{}).add(Relu{}).add(LeakyRelu{0.2}).add(Tanh{}).add(Sigmoid{}).add(Dropout{0.3});
+  layers.add(Softsign{}).add(Swish{0.7}).add(BatchNorm{}).add(BatchNorm{0.5}).add(Dense{5, false}).add(Dense{7});
+  std::vector<AnyProbe<Scalar>> probes;
+  for (const auto& layer : layers) {
+    auto& probe = probes.emplace_back(layer, x);
+    for (auto& parameter : probe.layer.parameters()) {
+      parameter.set(random_matrix<Scalar>(parameter.value().rows(), parameter.value().cols(), random));
+    }
+    probe.forward(x);
+  }
+  return probes;
+}
+
+}  // namespace
+
+TEST_CASE("pull_back() and gradient() are derivatives", "[layers]") {
+  Random random{Seed{1}};
+  for (auto& probe : every_layer<double>(Seed{2})) {
+    CAPTURE(std::string(probe.layer.name()));
+    const Matrix<double> x = probe.x;
+    const auto direction = random_matrix<double>(probe.y.rows(), probe.y.cols(), random);
+    const auto along = [&](const Matrix<double>& at) { return probe.forward(at).cwiseProduct(direction).sum(); };
+
+    const auto slope = probe.pull_back(direction);
+    const auto gradients = probe.gradients(direction);
+    CHECK(relative_error(slope, support::numerical_gradient(x, along)) < 1e-8);
+    for (std::size_t k = 0; k < gradients.size(); ++k) {
+      auto& parameter = probe.layer.parameters()[static_cast<Index>(k)];
+      CAPTURE(std::string(parameter.name()));
+      const Matrix<double> value = parameter.value();
+      const auto by_parameter = [&](const Matrix<double>& at) {
+        parameter.set(at);
+        return along(x);
+      };
+      CHECK(relative_error(gradients[k], support::numerical_gradient(value, by_parameter)) < 1e-8);
+      parameter.set(value);
+    }
+  }
+}
+
+TEST_CASE("difference() of any size agrees with forward()", "[layers]") {
+  Random random{Seed{1}};
+  for (const double size : {0.01, 1., 10.}) {
+    for (auto& probe : every_layer<double>(Seed{2})) {
+      CAPTURE(std::string(probe.layer.name()), size);
+      const Matrix<double> before = probe.y;
+      const auto change = probe.move(random_matrix<double>(5, 6, random, -size, size));
+      const Matrix<double> after = probe.y;
+      const auto direction = random_matrix<double>(before.rows(), before.cols(), random);
+      const auto slope = probe.pull_back(direction);
+      const auto gradients = probe.gradients(direction);
+
+      // The moved point serves as one that was evaluated there.
+      const Matrix<double> expected = probe.forward(probe.x);
+      CHECK(relative_error(change, expected - before) < 1e-12);
+      CHECK(relative_error(after, expected) < 1e-12);
+      CHECK(relative_error(slope, probe.pull_back(direction)) < 1e-11);
+      const auto expected_gradients = probe.gradients(direction);
+      for (std::size_t k = 0; k < gradients.size(); ++k) {
+        CHECK(relative_error(gradients[k], expected_gradients[k]) < 1e-12);
+      }
+    }
+  }
+}
+
+// Subtracting the outputs would leave one digit in float and four in double.
+TEMPLATE_TEST_CASE("difference() of a tiny move is J dx to full precision", "[layers]", float, double) {
+  const double size = std::is_same_v<TestType, float> ? 1e-6 : 1e-12;
+  Random random{Seed{3}};
+  for (auto& probe : every_layer<TestType>(Seed{4})) {
+    if (probe.layer.name() == Swish::Layer<TestType>::name) continue;  // has LayerBase's, which subtracts
+    CAPTURE(std::string(probe.layer.name()));
+    for (int moves = 0; moves < 2; ++moves) {  // the second starts where the first went
+      const auto dx = random_matrix<TestType>(5, 6, random, -size, size);
+      const auto expected = probe.jacobian_times(dx);
+      CHECK(relative_error(probe.move(dx), expected) < 30 * size);
+    }
+  }
+}
