@@ -13,8 +13,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 # An error with -DCMAKE_COMPILE_WARNING_AS_ERROR=ON.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # Warns of registers that g++ 12's own intrinsics leave uninitialized on purpose (GCC bug 105593).
-  add_compile_options(-Wno-maybe-uninitialized)
+  # Warn of registers that g++ 12's own intrinsics leave uninitialized on purpose (GCC bug 105593).
+  add_compile_options(-Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)

@@ -39,6 +39,13 @@ using Layers = altmin::Layers<float>;
 using Network = altmin::Network<float>;
 using Algorithm = std::variant<altmin::AmAdam, altmin::AmMem, altmin::AmSgd, altmin::Adam, altmin::Sgd>;
 
+/// The schedule that leaves the rates alone.
+struct Constant {
+  template <class Training>
+  void begin(Training&) const {}
+};
+using Schedule = std::variant<altmin::CosineDecay, altmin::HalveEvery, Constant>;
+
 struct Options {
   std::string data;
   std::string algorithm = "am-adam";
@@ -49,7 +56,9 @@ struct Options {
   altmin::Index batch = 200;
   std::uint64_t seed = 1;
   int threads = 0;
+  std::string schedule = "cosine";
   std::optional<double> learning_rate;
+  std::optional<double> weight_decay;
   std::optional<double> mu;
   std::optional<int> code_iterations;
   std::optional<double> code_learning_rate;
@@ -98,9 +107,16 @@ inline Layers mlp(const Options& options, const Data& data) {
 inline const std::map<std::string, Algorithm>& algorithms() {
   static const std::map<std::string, Algorithm> all{{"am-adam", altmin::AmAdam{}},
                                                     {"am-mem", altmin::AmMem{}},
+                                                    {"am-mem-descent", altmin::AmMem::coordinate_descent()},
                                                     {"am-sgd", altmin::AmSgd{}},
                                                     {"adam", altmin::Adam{}},
                                                     {"sgd", altmin::Sgd{}}};
+  return all;
+}
+
+inline const std::map<std::string, Schedule>& schedules() {
+  static const std::map<std::string, Schedule> all{
+      {"cosine", altmin::CosineDecay{}}, {"halve", altmin::HalveEvery{}}, {"constant", Constant{}}};
   return all;
 }
 
@@ -115,6 +131,7 @@ inline Algorithm make_algorithm(const Options& options) {
   std::visit(
       [&](auto& config) {
         config.learning_rate = options.learning_rate.value_or(config.learning_rate);
+        config.weight_decay = options.weight_decay.value_or(config.weight_decay);
         if constexpr (HasCodes<std::decay_t<decltype(config)>>::value) {
           config.output_learning_rate = options.learning_rate.value_or(config.output_learning_rate);
           config.mu = options.mu.value_or(config.mu);
@@ -246,6 +263,11 @@ inline bool parse(int argc, char** argv, const Task& task, Options& options) {
       ->check(at_least(0))
       ->capture_default_str();
   app.add_option("--learning-rate", options.learning_rate, "of the weights (default: the algorithm's)");
+  app.add_option("--weight-decay", options.weight_decay, "of the weights (default: the algorithm's)");
+  app.add_option("--schedule", options.schedule,
+                 "of the learning rates: down a cosine, halved every 8 epochs, constant")
+      ->check(CLI::IsMember(names(schedules())))
+      ->capture_default_str();
   app.add_option("--mu", options.mu, "am-*: weight of the penalties (default: the algorithm's)");
   app.add_option("--code-iterations", options.code_iterations, "am-*: steps on the codes (default: the algorithm's)");
   app.add_option("--code-learning-rate", options.code_learning_rate, "am-*: their rate (default: the algorithm's)");
@@ -314,9 +336,13 @@ inline int train(const Task& task, const Options& options) {
   const auto save_history = [&](const auto&) {
     if (history_file) history_file->replace([&](const fs::path& path) { write_history(history, path); });
   };
-  const altmin::FitReport report = altmin::fit(
-      net, data.train, fit_options, Summary{progress}, altmin::Validation{data.test}, history, save_history,
-      ProgressBar{progress, isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines});
+  const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
+  const altmin::FitReport report = std::visit(
+      [&](const auto& schedule) {
+        return altmin::fit(net, data.train, fit_options, schedule, Summary{progress}, altmin::Validation{data.test},
+                           history, save_history, ProgressBar{progress, style});
+      },
+      schedules().at(options.schedule));
   const altmin::Metrics test = altmin::evaluate(net, data.test);
   if (history.epochs().empty()) save_history(report);
   if (plot_file && !history.epochs().empty()) {

@@ -51,11 +51,16 @@ struct Point {
 ///
 /// and may add or replace
 ///
-///   parameters()                                 what is learned
-///   gradient(lane, point, dy, gradients) const   gradients[k] = sum over samples of the derivative by parameter k of
-///   <f(x), dy> difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   parameters()                                 what is learned: the constructor puts it into parameters_
+///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by
+///                                                parameter k
+///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
 ///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(at, dy, dx), predict(lane, x, y),
 ///   couples_samples
+///
+/// gradient() of a map, and gradient() and pull_back() of a normalization, must not read point.y: a weight update may
+/// find the output of another input there. No result may depend on the number of threads, and no call may allocate.
+/// examples/extensions/swish.hpp shows a whole layer (on ElementwiseLayer); Network::check_gradients() tests one.
 template <class Layer, class Scalar>
 class LayerBase {
  public:
@@ -91,7 +96,9 @@ class LayerBase {
   /// The inverse of a normalization: the change dx of its input that changes its output by dy.
   void undo(const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const { dx = dy; }
 
-  void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<Matrix<Scalar>>) const {}
+  void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<Matrix<Scalar>> gradients) const {
+    for (auto& gradient : gradients) gradient.setZero();
+  }
 
   /// dy = f(x + dx) - f(x). `from` was evaluated at x; to.x holds x + dx; dy, to.y and to.trace are written. This form
   /// subtracts the two outputs; layers that can do it without cancellation replace it.

@@ -28,9 +28,8 @@ enum class WeightInputs {
 /// f_{L+1} with codes c^1 .. c^L between them:
 ///
 ///   encode         c0^l = f_l(c0^{l-1})                                                        (ForwardPass)
-///   update_codes   for l = L .. 1, a few gradient steps on   D(f_{l+1}(c^l), c^{l+1}) + D(c^l, c0^l) + lambda_C/mu
-///   |c^l|,
-///                  the first term for l = L being loss(f_{L+1}(c^L), y) / mu
+///   update_codes   for l = L .. 1, a few gradient steps on   D(f_{l+1}(c^l), c^{l+1}) + D(c^l, c0^l)
+///                  + lambda_C/mu |c^l|, the first term for l = L being loss(f_{L+1}(c^L), y) / mu
 ///   update_weights for all blocks in parallel, on            D(f_l(c^{l-1}), c^l) + lambda_W |W^l|
 ///                  and for the last one on                   loss(f_{L+1}(c^L), y)
 ///

@@ -49,8 +49,10 @@ struct AmAdam {
   /// Gradient steps on each code; 1 or more. With 1 and forward inputs the method is backprop in disguise. Source of 5:
   /// published code.
   int code_iterations = 5;
-  /// Rate of these steps; 0 or more (0: the hidden weights stand still). Too large diverges, and the step says so.
-  double code_learning_rate = 0.1;
+  /// Rate of these steps; 0 or more (0: the hidden weights stand still). Small, the weights take up what a code is
+  /// asked to change; large, the codes below do, and what is left to the weights is noisier. Too large diverges, and
+  /// the step says so.
+  double code_learning_rate = 0.01;
   /// Their Nesterov momentum, which starts anew with each batch; 0 to below 1. Source: published code.
   double code_momentum = 0.9;
   /// Steps on the weights per batch; 1 or more.
@@ -105,10 +107,11 @@ struct AmAdam {
     return {scale * (output ? output_learning_rate : learning_rate), beta1, beta2, epsilon, weight_decay};
   }
 
-  void validate() const {
-    detail::validate_alternating_minimization(*this, "AmAdam");
-    rates(false, 1).validate("AmAdam");
-    rates(true, 1).validate("AmAdam (output)");
+  /// Throws OptionError, in the name of the algorithm whose options these are.
+  void validate(const std::string& name = "AmAdam") const {
+    detail::validate_alternating_minimization(*this, name);
+    rates(false, 1).validate(name);
+    rates(true, 1).validate(name + " (output)");
   }
 
   friend bool operator==(const AmAdam& a, const AmAdam& b) {

@@ -222,6 +222,10 @@ class Network {
 
   template <class AlgorithmType>
   static Algorithms make(const AlgorithmType& algorithm, Stack& layers) {
+    static_assert(std::is_same_v<AlgorithmType, AmAdam> || std::is_same_v<AlgorithmType, AmMem> ||
+                      std::is_same_v<AlgorithmType, AmSgd> || std::is_same_v<AlgorithmType, Adam> ||
+                      std::is_same_v<AlgorithmType, Sgd> || (std::is_same_v<AlgorithmType, Extra> || ...),
+                  "altmin: the algorithm is one of the library, or one named in Network<Scalar, YourAlgorithm>");
     return Algorithms{std::in_place_type<typename AlgorithmType::template Algorithm<Stack>>, algorithm, layers};
   }
 

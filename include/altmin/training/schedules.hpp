@@ -19,8 +19,8 @@ struct CosineDecay {
   template <class Training>
   void after_step(Training& t) const {
     const double all = static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
-    const double done = static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) +
-                        static_cast<double>(t.batch);
+    const double done =
+        static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) + static_cast<double>(t.batch);
     t.net.set_rate_scale(done < all ? 0.5 * (1 + std::cos(3.14159265358979323846 * done / all)) : 0);
   }
   template <class Training, class Report>

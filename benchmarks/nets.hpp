@@ -1,0 +1,103 @@
+#pragma once
+
+// Networks to measure, the data they see, and how rates are counted.
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "altmin/altmin.hpp"
+
+namespace bench {
+
+using altmin::Index;
+using Net = altmin::Network<float>;
+
+/// A net by its name in the names of the benchmarks.
+struct Model {
+  std::string name;
+  std::vector<Index> sizes;  // features, hidden layers, classes
+  Index batch = 200;
+  bool batch_norm = false;
+
+  altmin::Layers<float> layers() const {
+    altmin::Layers<float> result{sizes.front()};
+    for (std::size_t i = 1; i + 1 < sizes.size(); ++i) {
+      result.add(altmin::Dense{sizes[i]});
+      if (batch_norm) result.add(altmin::BatchNorm{});
+      result.add(altmin::Relu{});
+    }
+    return result.add(altmin::Dense{sizes.back()});
+  }
+
+  template <class Algorithm>
+  Net net(const Algorithm& algorithm, int threads) const {
+    Net result{layers(), altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
+    result.set_threads(threads);
+    return result;
+  }
+};
+
+/// `count` hidden layers of one width.
+inline Model tower(std::string name, Index width, Index count) {
+  Model model{std::move(name), {784}};
+  model.sizes.insert(model.sizes.end(), static_cast<std::size_t>(count), width);
+  model.sizes.push_back(10);
+  return model;
+}
+
+inline std::vector<Model> models() {
+  return {{"784-100-100-10", {784, 100, 100, 10}},
+          {"784-500-500-10", {784, 500, 500, 10}},
+          {"784-500-500-10-bn", {784, 500, 500, 10}, 200, true},
+          {"784-2048-2048-10", {784, 2048, 2048, 10}, 512},
+          tower("512x10", 512, 10)};
+}
+
+inline altmin::Matrix<float> uniform(Index rows, Index columns, altmin::Seed seed) {
+  altmin::Random random{seed};
+  altmin::Matrix<float> result(rows, columns);
+  for (auto& value : result.reshaped()) value = static_cast<float>(random.uniform(-1, 1));
+  return result;
+}
+
+/// Noise with labels at random: what a step costs does not depend on what it learns.
+struct Data {
+  Data(const Model& model, Index samples) : x{uniform(model.sizes.front(), samples, {2})}, y(samples) {
+    altmin::Random random{altmin::Seed{3}};
+    for (auto& label : y) label = static_cast<int>(random.below(static_cast<std::uint32_t>(model.sizes.back())));
+  }
+
+  altmin::Matrix<float> x;
+  altmin::Labels y;
+};
+
+/// Counts per second of real time. Google Benchmark's own rates are per second of the calling thread unless UseRealTime
+/// is asked for, which would add to the names.
+class Rate {
+ public:
+  explicit Rate(benchmark::State& state) : state_{state} {}
+
+  /// After the timed loop; `amount` is that of one iteration.
+  void report(const std::string& counter, double amount) const {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+    state_.counters[counter] = amount * static_cast<double>(state_.iterations()) / elapsed.count();
+  }
+
+ private:
+  benchmark::State& state_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+template <class Run>
+benchmark::internal::Benchmark* add(const std::string& name, Run&& run) {
+  return benchmark::RegisterBenchmark(name.c_str(), std::forward<Run>(run))->Unit(benchmark::kMillisecond);
+}
+
+inline std::string field(const std::string& name, Index value) { return "/" + name + ":" + std::to_string(value); }
+
+}  // namespace bench

@@ -1,0 +1,100 @@
+// step/...: one step() of every algorithm. predict/...: inference.
+
+#include <memory>
+#include <type_traits>
+
+#include "nets.hpp"
+
+namespace {
+
+using bench::Data;
+using bench::field;
+using bench::Index;
+using bench::Model;
+using bench::Net;
+
+/// Steps that are timed together, after as many as it takes to get there. AM-mem takes inverse roots every
+/// `root_interval` steps, more often in the beginning: from step 65 on there is one in each interval.
+struct Period {
+  Index warm_up = 2;
+  Index steps = 1;
+};
+
+Period period(const altmin::AmMem& options) { return {65, options.root_interval}; }
+template <class Algorithm>
+Period period(const Algorithm&) {
+  return {};
+}
+
+/// A network with its batch, past its first steps.
+struct Trained {
+  Net net;
+  Data data;
+};
+
+template <class Algorithm>
+std::unique_ptr<Trained> trained(const Model& model, Index batch, const Algorithm& algorithm, int threads) {
+  auto result = std::make_unique<Trained>(Trained{model.net(algorithm, threads), Data{model, batch}});
+  for (Index i = 0; i < period(algorithm).warm_up; ++i) result->net.step(result->data.x, result->data.y);
+  return result;
+}
+
+template <class Algorithm>
+void add_step(const std::string& name, const Model& model, Index batch, const Algorithm& algorithm, int threads) {
+  // It goes on training from one repetition to the next: warming up takes AM-mem longer than the measurement.
+  const auto kept = std::make_shared<std::unique_ptr<Trained>>();
+  bench::add(name + field("threads", threads), [=](benchmark::State& state) {
+    if (!*kept) *kept = trained(model, batch, algorithm, threads);
+    auto& [net, data] = **kept;
+    const Index steps = period(algorithm).steps;
+    const bench::Rate rate{state};
+    while (state.KeepRunningBatch(steps)) {
+      for (Index i = 0; i < steps; ++i) {
+        const auto report = net.step(data.x, data.y);
+        if (!report) return state.SkipWithError(altmin::to_string(report.status));
+      }
+    }
+    rate.report("items_per_second", static_cast<double>(batch));
+    state.counters["bytes"] = static_cast<double>(net.bytes());
+  });
+}
+
+void add_steps(const Model& model, Index batch, int threads) {
+  const auto name = [&](const std::string& algorithm) {
+    return "step/" + algorithm + "/" + model.name + field("batch", batch);
+  };
+  const auto alternating = [&](const std::string& algorithm, auto options, int iterations) {
+    options.code_iterations = iterations;
+    add_step(name(algorithm) + field("iterations", iterations), model, batch, options, threads);
+  };
+  alternating("am-adam", altmin::AmAdam{}, 1);
+  alternating("am-adam", altmin::AmAdam{}, 5);
+  if (model.sizes[1] <= 512) alternating("am-mem", altmin::AmMem{}, 5);  // wider: minutes of first inverse roots
+  alternating("am-sgd", altmin::AmSgd{}, 5);
+  add_step(name("adam"), model, batch, altmin::Adam{}, threads);
+  add_step(name("sgd"), model, batch, altmin::Sgd{}, threads);
+}
+
+void add_predict(const Model& model, Index batch, int threads) {
+  bench::add("predict/" + model.name + field("batch", batch) + field("threads", threads), [=](benchmark::State& state) {
+    const Net net = model.net(altmin::Sgd{}, threads);
+    const Data data{model, batch};
+    benchmark::DoNotOptimize(net.predict(data.x).data());
+    const bench::Rate rate{state};
+    for (auto _ : state) benchmark::DoNotOptimize(net.predict(data.x).data());
+    rate.report("items_per_second", static_cast<double>(batch));
+  });
+}
+
+[[maybe_unused]] const bool added = [] {
+  for (const Model& model : bench::models()) {
+    for (const int threads : {1, 2}) {
+      add_steps(model, model.batch, threads);
+      if (model.name == "784-500-500-10") add_steps(model, 1, threads);  // online, a sample at a time
+      for (const Index batch : {Index{1}, model.batch, Index{10000}}) add_predict(model, batch, threads);
+    }
+  }
+  return true;
+}();
+
+}  // namespace

@@ -1,0 +1,60 @@
+#pragma once
+
+// A weight rule of one's own under the library's alternating minimization. own_algorithm.cpp trains with it.
+//
+// AlternatingMinimization encodes a batch and updates its codes; what then moves the weights of a block is the
+// BlockUpdate that the configuration names. Where that is a step along the gradient, GradientUpdate finds the
+// gradients, and the rule is one class that moves one array: LionMoments.
+
+#include <altmin/altmin.hpp>
+
+/// The state of one array of weights under Lion (Chen et al. 2023): each step moves every weight by the learning rate,
+/// up or down, by the sign of a running mean of its gradient.
+template <class Scalar>
+class LionMoments {
+ public:
+  using Rates = altmin::AdamRates;  // any type that the configuration's rates() returns; Lion has no use for `epsilon`
+
+  // Changes `values`. `decays`: these are weights, and not, say, biases. `lane` runs loops in parallel: cut by the
+  // shape alone, they end with the same bits for any number of threads.
+  void update(const altmin::Lane<Scalar>& lane, const Rates& rates, altmin::View<Scalar> values,
+              altmin::ConstView<Scalar> gradient, bool decays) {
+    if (mean_.size() == 0) mean_.setZero(values.rows(), values.cols());
+    const auto rate = static_cast<Scalar>(rates.learning_rate);
+    const auto beta1 = static_cast<Scalar>(rates.beta1);
+    const auto beta2 = static_cast<Scalar>(rates.beta2);
+    const auto decay = static_cast<Scalar>(decays ? rates.weight_decay : 0);
+    lane.parallel_ranges(values.cols(), values.rows(), [&](altmin::Index first, altmin::Index count) {
+      auto w = values.middleCols(first, count).array();
+      auto m = mean_.middleCols(first, count).array();
+      const auto g = gradient.middleCols(first, count).array();
+      w -= rate * ((beta1 * m + (1 - beta1) * g).sign() + decay * w);
+      m = beta2 * m + (1 - beta2) * g;
+    });
+  }
+
+  altmin::Index bytes() const { return mean_.size() * static_cast<altmin::Index>(sizeof(Scalar)); }
+
+  // Networks compare, so all state does.
+  friend bool operator==(const LionMoments& a, const LionMoments& b) {
+    return a.mean_.size() == b.mean_.size() && a.mean_ == b.mean_;
+  }
+
+ private:
+  altmin::Matrix<Scalar> mean_;  // takes its shape with the first step
+};
+
+/// Online alternating minimization whose weight updates are Lion's. It has AmAdam's options, their checks and their
+/// comparison; a configuration of other options is a struct like AmSgd.
+struct AmLion : altmin::AmAdam {
+  AmLion() {
+    learning_rate = 0.001;  // every step is a full one: a third of Adam's rate, or less
+    output_learning_rate = 0.001;
+    beta2 = 0.99;
+  }
+
+  template <class Layers>
+  using Algorithm = altmin::AlternatingMinimization<AmLion, Layers>;
+  template <class Layers>
+  using BlockUpdate = altmin::GradientUpdate<Layers, LionMoments<typename Layers::Scalar>>;
+};

@@ -1,0 +1,87 @@
+#pragma once
+
+// A layer of one's own, whole: an activation with a learned parameter. own_layer.cpp trains with it.
+//
+// A layer is two types. The outer one holds its options: a plain struct that compares, and that add() takes. Its nested
+// Layer<Scalar> holds what is learned, and does the work. Nothing else is to be written, and nothing to be registered:
+// name the outer type where you name your network, Network<float, Swish>.
+
+#include <altmin/altmin.hpp>
+#include <cmath>
+#include <string>
+
+/// f(x) = x s(b x), s the logistic function and b a learned slope (Ramachandran et al. 2017).
+struct Swish {
+  double slope = 1;  ///< b at the start; finite
+
+  template <class Scalar>
+  class Layer;
+
+  friend bool operator==(const Swish& a, const Swish& b) { return a.slope == b.slope; }
+};
+
+// ElementwiseLayer does all but the mathematics for layers that map each element by itself: it cuts the work for
+// threads, and allocates nothing. Other layers derive from altmin::LayerBase, which says what to write there.
+template <class Scalar>
+class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
+ public:
+  using Config = Swish;
+  static constexpr const char* name = "Swish";
+
+  // Refuses bad options, and bad inputs by a ShapeError. add() puts "layer 1 (Swish): " in front of the message.
+  Layer(const Swish& config, altmin::Shape input) : altmin::ElementwiseLayer<Layer, Scalar>{input}, config_{config} {
+    if (!std::isfinite(config.slope)) {
+      throw altmin::OptionError("slope must be finite, got " + std::to_string(config.slope));
+    }
+    this->parameters_.emplace_back("slope", 1, 1);  // its name and shape; training does the rest
+  }
+
+  const Swish& config() const { return config_; }
+
+  // Where training starts. The random numbers are the network's: layers that use them are the same for the same seed.
+  void initialize(altmin::Random&) { this->parameters_[0].values()(0, 0) = static_cast<Scalar>(config_.slope); }
+
+  // The three functions below get arrays of a few columns of the batch, and return Eigen expressions of that shape.
+  // They are called from several threads at once, on different columns.
+
+  // f(x)
+  template <class X>
+  auto value(const X& x) const {
+    return x * gate(x);
+  }
+
+  // f'(x) dy, where y = f(x):  f' = b f + s (1 - b f)
+  template <class X, class Y, class D>
+  auto slope_times(const X& x, const Y& y, const D& dy) const {
+    return (slope() * y + gate(x) * (Scalar(1) - slope() * y)) * dy;
+  }
+
+  // f(x + dx) - f(x), where y = f(x) and moved = x + dx. Alternating minimization asks what a small move of a code does
+  // to the code above. In float, value(moved) - y would be rounding noise there, so difference the formula instead:
+  //
+  //   f(x + dx) - f(x) = dx s(b moved) + x (s(b moved) - s(b x))
+  //   s(v) - s(u)      = tanh((v - u) / 2) (s(u) + s(v) - 2 s(u) s(v))
+  template <class X, class Y, class D, class M>
+  auto change(const X& x, const Y& y, const D& dx, const M& moved) const {
+    const auto s = gate(moved);
+    return dx * s + (Scalar(0.5) * slope() * dx).tanh() * (y + (x - Scalar(2) * y) * s);
+  }
+
+  // For each parameter, in the order in which the constructor made them: the derivative of <f(x), dy>, summed over the
+  // samples. Layers without parameters leave this out. Here df/db = x^2 s (1 - s) = x y (1 - s).
+  void gradient(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
+                altmin::Span<altmin::Matrix<Scalar>> gradients) const {
+    gradients[0](0, 0) = (dy.array() * at.x.array() * at.y.array() * (Scalar(1) - gate(at.x.array()))).sum();
+  }
+
+ private:
+  Scalar slope() const { return this->parameters_[0].value()(0, 0); }
+
+  // s(b x)
+  template <class X>
+  auto gate(const X& x) const {
+    return (slope() * x).logistic();
+  }
+
+  Swish config_;
+};

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: all) with seeds 1, 2 and 3 and the
+# given options of the trainer `mnist`, and prints a row of README's table of results for each.
+set -euo pipefail
+export LC_ALL=C
+[[ $# -ge 1 ]] || { echo "usage: results.sh DATA [OPTION...]" >&2 && exit 1; }
+mnist=$(dirname "${BASH_SOURCE[0]}")/../build/release/examples/mnist
+for algorithm in ${ALGORITHMS:-am-adam am-mem am-mem-descent adam sgd}; do
+  for seed in 1 2 3; do
+    "$mnist" --data "$@" --algorithm "$algorithm" --seed "$seed" --quiet
+  done | sed 's/.*"epochs":\([0-9]*\).*"train_loss":\([^,]*\).*"test_accuracy":\([^,]*\),"train_seconds":\([^,]*\),.*/\1 \2 \3 \4/' |
+    awk -v algorithm="$algorithm" '
+      { epochs = $1; loss += $2 / 3; accuracy += $3 / 3; seconds += $4 / 3
+        if (NR == 1 || $3 < low) low = $3
+        if (NR == 1 || $3 > high) high = $3 }
+      END { printf "| %s | %d | %.2f (%.2f - %.2f) | %.4f | %.0f |\n",
+                   algorithm, epochs, 100 * accuracy, 100 * low, 100 * high, loss, seconds }'
+done
