@@ -7,6 +7,7 @@
 
 #include "altmin/core/error.hpp"
 #include "altmin/network/auxiliary_variable.hpp"
+#include "altmin/network/code_descent.hpp"
 #include "altmin/network/forward_pass.hpp"
 #include "altmin/network/gradient_update.hpp"
 
@@ -47,7 +48,7 @@ class AlternatingMinimization {
     for (Index l = 0; l < forward_.blocks(); ++l) {
       const auto block = forward_.block(layers, l);
       updates_.emplace_back(block);
-      largest_ = std::max(largest_, block.largest());
+      if (l > 0) largest_ = std::max(largest_, block.largest());
     }
     codes_.resize(blocks - 1);
     penalties_.resize(blocks - 1);
@@ -106,14 +107,13 @@ class AlternatingMinimization {
     residual(last()).view() *= Scalar(-1);  // from here on all residuals point from the prediction to the target
     if (code_count() == 0) return true;
     take_memory(context, samples);
-    double top_squares = 0;
+    double top = 0;
     for (Index l = code_count() - 1; l >= 0; --l) {
-      const double squares = update_code(context, l);
-      if (!std::isfinite(squares)) return false;
-      if (l == code_count() - 1) top_squares = squares / static_cast<double>(forward_.output(l).rows());
-      const double mean_squares = squares / static_cast<double>(forward_.output(l).rows());
-      const bool rescale = config_.preserve_scale && mean_squares > 0;
-      code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top_squares / mean_squares) : 1);
+      const double mean_square = update_code(context, l) / static_cast<double>(forward_.output(l).rows());
+      if (!std::isfinite(mean_square)) return false;
+      if (l == code_count() - 1) top = mean_square;
+      const bool rescale = config_.preserve_scale && mean_square > 0;
+      code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
     const auto& lowest = code_at(0);
     residual(0).view() = lowest.target_scale * lowest.displacement.view();
@@ -148,7 +148,7 @@ class AlternatingMinimization {
     for (const auto& code : codes_) sum += code.bytes();
     for (const auto& evaluation : evaluations_) sum += evaluation.bytes();
     for (const auto& buffer : residuals_) sum += buffer.bytes();
-    for (const auto& solver : solvers_) sum += solver.bytes();
+    for (const auto& descent : descents_) sum += descent.bytes();
     return sum;
   }
 
@@ -157,24 +157,6 @@ class AlternatingMinimization {
   }
 
  private:
-  /// One thread's memory for the code update of a slice of the batch.
-  struct Solver {
-    Buffer<Scalar> velocity;
-    Buffer<Scalar> pulled;     // the gradient, pulled back through the block
-    Buffer<Scalar> predicted;  // of the code above, at the moved input
-    Buffer<Scalar> change;     // its difference from the forward pass
-    Scratch<Scalar> scratch;
-
-    void fit(Index features, Index samples) {
-      for (auto* buffer : {&velocity, &pulled, &predicted, &change, &scratch.buffers[0], &scratch.buffers[1]}) {
-        buffer->fit(features, samples);
-      }
-    }
-    Index bytes() const {
-      return velocity.bytes() + pulled.bytes() + predicted.bytes() + change.bytes() + scratch.bytes();
-    }
-  };
-
   /// Sums of squares at the end of the code iterations.
   struct SolveSums {
     double displacement = 0;
@@ -202,9 +184,9 @@ class AlternatingMinimization {
       coupled = coupled || forward_.block(context.layers, l).couples_samples();
     }
     const Index slots = context.lane.threads();
-    if (static_cast<Index>(solvers_.size()) < slots) solvers_.resize(static_cast<std::size_t>(slots));
+    if (static_cast<Index>(descents_.size()) < slots) descents_.resize(static_cast<std::size_t>(slots));
     const Index slice = coupled ? samples : slice_size(samples);
-    for (auto& solver : solvers_) solver.fit(largest_, slice);
+    for (auto& descent : descents_) descent.reserve(largest_, slice);
     sums_.resize(static_cast<std::size_t>(samples));
   }
 
@@ -259,7 +241,7 @@ class AlternatingMinimization {
     const Index slices = (samples + slice - 1) / slice;
     context.lane.parallel_for(slices, [&](Index i, const Lane<Scalar>& lane) {
       const Index first = i * slice;
-      solve(context, l, block, lane, first, std::min(slice, samples - first), static_cast<std::size_t>(i));
+      sums_[static_cast<std::size_t>(i)] = solve(context, l, block, lane, first, std::min(slice, samples - first));
     });
     SolveSums sums;
     for (Index i = 0; i < slices; ++i) {  // in this order: the same bits for any number of threads
@@ -288,88 +270,53 @@ class AlternatingMinimization {
 
   /// The code iterations for the samples first .. first + count - 1.
   template <class Context>
-  void solve(Context& context, Index l, const Block<Layers>& block, const Lane<Scalar>& lane, Index first, Index count,
-             std::size_t part) {
-    Solver& solver = solvers_[static_cast<std::size_t>(lane.slot())];
-    const Index features = forward_.output(l).rows();
-    const bool top = l + 1 == last();
-    const bool needs_end =
-        config_.weight_inputs == WeightInputs::updated;  // the weights need the prediction at the end
-    solver.velocity.fit(features, count);
-    solver.pulled.fit(features, count);
-    solver.predicted.fit(block.outputs(), count);
-    solver.change.fit(block.outputs(), count);
-
-    AuxiliaryVariable<Scalar>& code = code_at(l);
+  SolveSums solve(Context& context, Index l, const Block<Layers>& block, const Lane<Scalar>& lane, Index first,
+                  Index count) {
+    CodeDescent<Scalar>& descent = descents_[static_cast<std::size_t>(lane.slot())];
     const ConstView<Scalar> forward_code = forward_.output(l).view().slice(first, count);
-    View<Scalar> displacement = code.displacement.view().slice(first, count);
-    View<Scalar> updated = code.updated.view().slice(first, count);
-    View<Scalar> residual_part = residual(l + 1).view().slice(first, count);
+    View<Scalar> displacement = code_at(l).displacement.view().slice(first, count);
+    View<Scalar> updated = code_at(l).updated.view().slice(first, count);
+    View<Scalar> residual_slice = residual(l + 1).view().slice(first, count);
+    descent.fit(forward_code.rows(), block.outputs(), count);
     const auto from = forward_.at(context, l + 1).slice(first, count);
-    const auto to = moved_point(context, l + 1, solver.predicted.view(), first, count);
-
-    const Rates rates{static_cast<Scalar>(-term_scale(l + 1)), static_cast<Scalar>(proximity_scale(l)),
-                      static_cast<Scalar>(config_.lambda_code / mu_ / mean_count(l)), static_cast<Scalar>(code_rate(l)),
-                      static_cast<Scalar>(config_.code_momentum)};
+    const auto to = moved_point(context, l + 1, descent.predicted.view(), first, count);
+    const CodeRates<Scalar> rates{static_cast<Scalar>(-term_scale(l + 1)), static_cast<Scalar>(proximity_scale(l)),
+                                  static_cast<Scalar>(config_.lambda_code / mu_ / mean_count(l)),
+                                  static_cast<Scalar>(code_rate(l)), static_cast<Scalar>(config_.code_momentum)};
 
     displacement.setZero();
     updated = forward_code;
-    if (!top) residual_part = code_at(l + 1).target_scale * code_at(l + 1).displacement.view().slice(first, count);
+    descent.change.view().setZero();
+    set_residual(context, l + 1, from, descent.change.view(), residual_slice);
     for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
       // At c0 the prediction is the forward pass's own: the first iteration needs no product for it.
-      block.pull_back(lane, iteration == 0 ? from : to, residual_part, solver.pulled.view(), solver.scratch);
-      move(solver, forward_code, displacement, updated, rates, iteration == 0);
-      if (needs_end || iteration + 1 < config_.code_iterations) {
-        block.difference(lane, from, displacement, to, solver.change.view(), solver.scratch);
-        if (top) {
-          context.loss.template evaluate<Scalar>(to.y, context.target.slice(first, count), residual_part);
-          residual_part *= Scalar(-1);
-        } else {
-          residual_part = code_at(l + 1).target_scale * code_at(l + 1).displacement.view().slice(first, count) -
-                          solver.change.view();
-        }
-      }
+      block.pull_back(lane, iteration == 0 ? from : to, residual_slice, descent.pulled.view(), descent.scratch);
+      descent.move(rates, forward_code, displacement, updated, iteration == 0);
+      block.difference(lane, from, displacement, to, descent.change.view(), descent.scratch);
+      set_residual(context, l + 1, to, descent.change.view(), residual_slice);
     }
-    if (!needs_end) restore_forward_residual(context, l, from, residual_part, first);
-    sums_[part] = {static_cast<double>(displacement.squaredNorm()),
-                   static_cast<double>(solver.change.view().squaredNorm()),
-                   static_cast<double>(residual_part.squaredNorm())};
+    const SolveSums sums{static_cast<double>(displacement.squaredNorm()),
+                         static_cast<double>(descent.change.view().squaredNorm()),
+                         static_cast<double>(residual_slice.squaredNorm())};
+    if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
+      descent.change.view().setZero();
+      set_residual(context, l + 1, from, descent.change.view(), residual_slice);
+    }
+    return sums;
   }
 
-  struct Rates {
-    Scalar pull, proximity, sparsity, rate, momentum;
-  };
-
-  /// One step of Nesterov's momentum, in one pass: g the gradient, v <- momentum v + g, c <- c - rate (g + momentum v).
-  static void move(Solver& solver, ConstView<Scalar> forward_code, View<Scalar> displacement, View<Scalar> updated,
-                   const Rates& rates, bool first) {
-    const Index size = displacement.size();
-    const Scalar* const start = forward_code.data();
-    const Scalar* const pulled = solver.pulled.view().data();
-    Scalar* const velocity = solver.velocity.view().data();
-    Scalar* const delta = displacement.data();
-    Scalar* const code = updated.data();
-    const Scalar kept = first ? Scalar(0) : rates.momentum;
-    if (first) solver.velocity.view().setZero();
-    for (Index i = 0; i < size; ++i) {
-      const Scalar sign = static_cast<Scalar>((code[i] > Scalar(0)) - (code[i] < Scalar(0)));
-      const Scalar slope = rates.pull * pulled[i] + rates.proximity * delta[i] + rates.sparsity * sign;
-      velocity[i] = kept * velocity[i] + slope;
-      delta[i] -= rates.rate * (slope + rates.momentum * velocity[i]);
-      code[i] = start[i] + delta[i];
-    }
-  }
-
-  /// With forward inputs the prediction is that of the forward pass: the residual is the whole displacement above.
+  /// What block l lacks at a point of some samples, from its prediction there to its target: `change` is how far the
+  /// prediction has moved from the forward pass.
   template <class Context>
-  void restore_forward_residual(Context& context, Index l, const BlockPoint<Scalar>& from, View<Scalar> residual_part,
-                                Index first) {
-    const Index count = residual_part.cols();
-    if (l + 1 == last()) {
-      context.loss.template evaluate<Scalar>(from.y, context.target.slice(first, count), residual_part);
-      residual_part *= Scalar(-1);
+  void set_residual(Context& context, Index l, const BlockPoint<Scalar>& at, ConstView<Scalar> change,
+                    View<Scalar> result) {
+    const Index count = result.cols();
+    if (l == last()) {
+      context.loss.template evaluate<Scalar>(at.y, context.target.slice(at.first, count), result);
+      result *= Scalar(-1);
     } else {
-      residual_part = code_at(l + 1).target_scale * code_at(l + 1).displacement.view().slice(first, count);
+      const AuxiliaryVariable<Scalar>& above = code_at(l);
+      result = above.target_scale * above.displacement.view().slice(at.first, count) - change;
     }
   }
 
@@ -409,9 +356,9 @@ class AlternatingMinimization {
   std::vector<Buffer<Scalar>> residuals_;
   Buffer<Scalar> prediction_;  // at the updated codes
   std::vector<double> penalties_;
-  std::vector<Solver> solvers_;  // one a thread
-  std::vector<SolveSums> sums_;  // one a slice
-  Index largest_ = 0;
+  std::vector<CodeDescent<Scalar>> descents_;  // one a thread
+  std::vector<SolveSums> sums_;                // one a slice
+  Index largest_ = 0;                          // rows of the largest array in the blocks that codes go into
 };
 
 }  // namespace altmin
