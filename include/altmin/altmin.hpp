@@ -12,3 +12,4 @@
 #include "altmin/training/fit.hpp"        // IWYU pragma: export
 #include "altmin/training/metrics.hpp"    // IWYU pragma: export
 #include "altmin/training/schedules.hpp"  // IWYU pragma: export
+#include "altmin/version.hpp"             // IWYU pragma: export

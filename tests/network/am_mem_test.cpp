@@ -129,6 +129,17 @@ TEST_CASE("a step fits weight and bias to the codes, through the batch normaliza
   }
 }
 
+TEST_CASE("shrinkage leaves the columns after the last weight alone") {
+  altmin::Workers<double> workers{1};
+  CoactivationMemory<double> memory{1, 2};
+  memory.inputs() << 1, 0, 0, 1;
+  memory.targets() << 3, 4;
+  Matrix<double> weight = Matrix<double>::Zero(1, 2);
+  memory.descend(workers.lane(), weight, 1, 1, 0, 1);
+  CHECK(weight(0, 0) == Approx(2));
+  CHECK(weight(0, 1) == Approx(4));
+}
+
 TEST_CASE("the preconditioned step does not depend on the scale of inputs or residuals") {
   Random random{Seed{6}};
   altmin::Workers<double> workers{1};
@@ -140,7 +151,7 @@ TEST_CASE("the preconditioned step does not depend on the scale of inputs or res
     for (int s = 0; s < 3; ++s) {
       const Matrix<double> inputs = input_scale * a;
       Matrix<double> residual = residual_scale * r;
-      step.update(workers.lane(), AmMem{}.rates(false, 1), inputs, residual, weight);
+      step.update(workers.lane(), AmMem{}.rates(false, 1), inputs, residual, weight, 12);
     }
     return weight;
   };

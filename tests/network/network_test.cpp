@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,9 @@ Layers<Scalar> everything() {
   layers.add(Dropout{0.1}).add(Dense{10}).add(BatchNorm{}).add(Relu{}).add(Dense{9}).add(altmin::Tanh{});
   return layers.add(Dropout{0.2}).add(Dense{8}).add(altmin::LeakyRelu{}).add(Dense{3});
 }
+
+// A growing vector of networks moves them.
+static_assert(std::is_nothrow_move_constructible_v<Network<float>>);
 
 template <class Error, class Action>
 std::string message(Action&& action) {
@@ -264,6 +268,20 @@ TEST_CASE("a network without hidden layers is a linear model, the same by AmAdam
   CHECK(parameters(am)[0].isApprox(parameters(bp)[0], 1e-14));
 }
 
+TEST_CASE("freezing a weight leaves its bias to learn") {
+  const Problem<double> problem{12, 3, 40};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    Network<double> net{mlp<double>({12, 10, 3}), SoftmaxCrossEntropy{}, algorithm};
+    net.layers()[0].parameters()[0].freeze();
+    const auto before = parameters(net);
+    net.step(problem.x, problem.y);
+    const auto after = parameters(net);
+    CHECK(before[0] == after[0]);
+    CHECK(before[1] != after[1]);
+  });
+}
+
 TEST_CASE("frozen parameters stay, the others learn") {
   const Problem<double> problem{12, 3, 40};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
@@ -371,6 +389,9 @@ TEST_CASE("options out of range are named") {
   AmMem mem;
   mem.forgetting = 0;
   CHECK(message<OptionError>(made(mem)) == "AmMem: forgetting must be above 0, to 1, got 0");
+  mem = AmMem{};
+  mem.lambda_weight = 0.1;
+  CHECK_THAT(message<OptionError>(made(mem)), ContainsSubstring("AmMem: lambda_weight must be 0"));
   CHECK_THROWS_AS((Network<double>{Layers<double>{4}, SoftmaxCrossEntropy{}, AmAdam{}}), ShapeError);
 
   Network<double> net{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, AmAdam{}};

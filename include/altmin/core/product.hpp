@@ -143,7 +143,7 @@ template <class Scalar>
 class Workers {
  public:
   explicit Workers(int threads = 0) : pool_{threads} {}
-  Workers(const Workers& other) : pool_{other.pool_} {}
+  Workers(const Workers& other) noexcept : pool_{other.pool_} {}
   Workers& operator=(const Workers& other) {
     pool_ = other.pool_;
     buffers_.clear();

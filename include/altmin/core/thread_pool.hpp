@@ -24,7 +24,7 @@ class ThreadPool {
   /// `threads` >= 1 counts the calling thread; 0 stands for all hardware threads. They start with the first loop.
   explicit ThreadPool(int threads = 0) : threads_{threads > 0 ? threads : hardware_threads()} {}
 
-  ThreadPool(const ThreadPool& other) : threads_{other.threads_} {}
+  ThreadPool(const ThreadPool& other) noexcept : threads_{other.threads_} {}
   ThreadPool& operator=(const ThreadPool& other) {
     if (threads_ != other.threads_) {
       stop();

@@ -49,7 +49,8 @@ struct Point {
 ///   void forward(lane, point) const;             writes point.y and point.trace, from point.x
 ///   void pull_back(lane, point, dy, dx) const;   dx = J(x)' dy, J the Jacobian of f
 ///
-/// and may add or replace
+/// and may add or replace (a layer with a trace must replace predict: inference gives it none; a trace of features that
+/// depends on the input needs couples_samples; undo may be called with dy and dx in the same memory)
 ///
 ///   parameters()                                 what is learned: the constructor puts it into parameters_
 ///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by

@@ -185,8 +185,8 @@ class AlternatingMinimization {
     }
     const Index slots = context.lane.threads();
     if (static_cast<Index>(descents_.size()) < slots) descents_.resize(static_cast<std::size_t>(slots));
-    const Index slice = coupled ? samples : slice_size(samples);
-    for (auto& descent : descents_) descent.reserve(largest_, slice);
+    for (auto& descent : descents_) descent.reserve(largest_, slice_size(samples));
+    if (coupled) descents_.front().reserve(largest_, samples);  // the one slice of a coupled block is the caller's
     sums_.resize(static_cast<std::size_t>(samples));
   }
 
@@ -251,8 +251,8 @@ class AlternatingMinimization {
       sums.residual += part.residual;
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
-    if (sums.displacement > 0) {
-      const double gain = term_scale(l + 1) * sums.change / sums.displacement + proximity_scale(l);
+    const double gain = term_scale(l + 1) * sums.change / sums.displacement + proximity_scale(l);
+    if (sums.displacement > 0 && std::isfinite(gain)) {
       double& curvature = curvatures_[static_cast<std::size_t>(l)];
       curvature = std::max(gain, 0.9 * curvature);
     }
@@ -261,11 +261,13 @@ class AlternatingMinimization {
 
   /// The rate of the iterations on code l. The curvature along the last displacement, which leans towards the
   /// directions that diverge first, understates the largest one by a factor of about two; Nesterov's steps at momentum
-  /// 0.9 need a rate below 1.3 over the largest.
+  /// 0.9 need a rate below 1.3 over the largest. The measure takes the second derivative of the loss for 1, where it
+  /// may be 2.
   double code_rate(Index l) const {
     const double curvature = curvatures_[static_cast<std::size_t>(l)];
     const bool limited = config_.limit_code_rate && curvature > 0;
-    return limited ? std::min(config_.code_learning_rate, 0.5 / curvature) : config_.code_learning_rate;
+    return limited ? std::min(config_.code_learning_rate, (l + 1 == last() ? 0.25 : 0.5) / curvature)
+                   : config_.code_learning_rate;
   }
 
   /// The code iterations for the samples first .. first + count - 1.

@@ -51,19 +51,21 @@ struct AmAdam {
   int code_iterations = 5;
   /// Rate of these steps; 0 or more (0: the hidden weights stand still). Small, the weights take up what a code is
   /// asked to change; large, the codes below do, and what is left to the weights is noisier. Too large diverges, and
-  /// the step says so.
+  /// the step says so. Source: the best of 0.003 to 0.1 on MNIST and Fashion-MNIST.
   double code_learning_rate = 0.01;
   /// Their Nesterov momentum, which starts anew with each batch; 0 to below 1. Source: published code.
   double code_momentum = 0.9;
-  /// Steps on the weights per batch; 1 or more.
+  /// Steps on the weights per batch; 1 or more. From the second on the block is evaluated anew and codes are
+  /// subtracted: in float, displacements below about 1e-6 of a code are lost there.
   int weight_iterations = 1;
   /// Adam's rate for the weights below the last map; 0 or more.
   double learning_rate = 0.001;
   /// The same for the last block.
   double output_learning_rate = 0.001;
-  /// Weight of |code|_1 (lambda_C of the paper); 0 or more.
+  /// Weight of |code|_1 (lambda_C of the paper), or of its mean with Reduction::mean; 0 or more.
   double lambda_code = 0;
-  /// Weight of |W|_1 below the last map, biases and normalization excepted (lambda_W of the paper); 0 or more.
+  /// Weight of |W|_1 (lambda_W of the paper), or of its mean with Reduction::mean, below the last map, biases and
+  /// normalization excepted; 0 or more.
   double lambda_weight = 0;
   /// Whether a code is held near its forward value by the penalty of the map below it, as in the paper. The published
   /// code means to, but there the term has no effect.

@@ -14,7 +14,7 @@ namespace altmin {
 
 /// How AM-mem moves the weights of an affine map by what it remembers.
 enum class MemoryForm {
-  preconditioned,  ///< momentum steps along S^(-1/2) R (A^(-1/2) a)': half of a Kronecker-factored second-order method
+  preconditioned,     ///< momentum steps along S^(-1/2) R (A^(-1/2) a)', A the paper's memory of the inputs
   coordinate_descent  ///< the paper's: minimises the remembered objective column by column
 };
 
@@ -33,11 +33,13 @@ struct AmMem {
   double code_learning_rate = 0.01;
   double code_momentum = 0.9;
   int weight_iterations = 1;
-  /// Rate of the preconditioned steps; 0 or more. Coordinate descent has none.
+  /// Rate of the preconditioned steps; 0 or more. Coordinate descent has none. Source: the best of a few on MNIST.
   double learning_rate = 0.01;
   /// The same for the last block, which coordinate descent moves by Adam at this rate.
   double output_learning_rate = 0.01;
   double lambda_code = 0;
+  /// Coordinate descent shrinks each weight by this much a sweep, as the published code does: the true weight of |w_ij|
+  /// is lambda_weight A_jj. It must be 0 for the preconditioned form.
   double lambda_weight = 0;
   bool proximity = true;
   Reduction reduction = Reduction::sum;
@@ -52,8 +54,8 @@ struct AmMem {
   double momentum = 0.9;          ///< of the preconditioned steps; 0 to below 1
   double damping = 0.03;          ///< share of the mean eigenvalue added to a memory before its inverse root; above 0
   int memory_interval = 5;        ///< preconditioned: steps between two additions to the memories; 1 or more
-  int root_interval = 100;        ///< most steps between two inverse roots (they start at every step); 1 or more
-  double weight_decay = 0;        ///< preconditioned: decoupled decay of weights; 0 or more
+  int root_interval = 100;  ///< inverse roots are taken at steps 0, 1, 2, 4, ... and then this far apart; 1 or more
+  double weight_decay = 0;  ///< preconditioned: decoupled decay of weights; 0 or more
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
 
   /// The paper's form, at rates that suit it.
@@ -80,6 +82,8 @@ struct AmMem {
     const bool averages = form == MemoryForm::preconditioned;
     detail::require_option(averages ? forgetting > 0 && forgetting <= 1 : forgetting >= 0 && forgetting <= 1,
                            name + ": forgetting", averages ? "must be above 0, to 1" : "must be 0 to 1", forgetting);
+    detail::require_option(!averages || lambda_weight == 0, name + ": lambda_weight",
+                           "must be 0 where the form is preconditioned", lambda_weight);
     detail::require_option(learning_rate >= 0, name + ": learning_rate", "must be 0 or more", learning_rate);
     detail::require_option(output_learning_rate >= 0, name + ": output_learning_rate", "must be 0 or more",
                            output_learning_rate);
@@ -129,9 +133,10 @@ class PreconditionedStep {
         output_memory_{Matrix<Scalar>::Zero(outputs, outputs)},
         velocity_{Matrix<Scalar>::Zero(outputs, inputs)} {}
 
-  /// Moves `weight` (outputs x inputs) by a batch's inputs and residuals.
+  /// Moves `weight` (outputs x inputs) by a batch's inputs and residuals. Weight decay acts on its first `decaying`
+  /// columns.
   void update(const Lane<Scalar>& lane, const AmMem::Rates& rates, ConstView<Scalar> a, ConstView<Scalar> residual,
-              View<Scalar> weight) {
+              View<Scalar> weight, Index decaying) {
     const AmMem& options = rates.options;
     const Index samples = a.cols();
     if (steps_ % options.memory_interval == 0 || steps_ < options.memory_interval) {
@@ -164,8 +169,8 @@ class PreconditionedStep {
     multiply<Scalar>(lane, scaled_residual_.view(), transposed(scaled_inputs_.view()), velocity_,
                      static_cast<Scalar>((1 - options.momentum) / (size * static_cast<double>(samples))), Write::add);
     const double rate = rates.learning_rate();
-    weight = static_cast<Scalar>(1 - rate * options.weight_decay) * weight +
-             static_cast<Scalar>(rate / correction) * velocity_;
+    weight.leftCols(decaying) *= static_cast<Scalar>(1 - rate * options.weight_decay);
+    weight += static_cast<Scalar>(rate / correction) * velocity_;
   }
 
   Index bytes() const {
@@ -219,7 +224,8 @@ class MemoryUpdate {
               const WeightObjective<Scalar>& objective, const Rates& rates) {
     const bool descent = rates.options.form == MemoryForm::coordinate_descent;
     if (map_ < 0 || (descent && rates.output)) {
-      gradient_update_.update(lane, block, at, objective, rates.adam(rates.learning_rate()));
+      const double rate = map_ < 0 ? rates.adam_learning_rate() : rates.learning_rate();
+      gradient_update_.update(lane, block, at, objective, rates.adam(rate));
       return;
     }
     auto& layer = *block[map_].template as<Dense>();
@@ -231,16 +237,16 @@ class MemoryUpdate {
                                      if (!descent) residual_.view() = static_cast<Scalar>(-here.x.cols()) * slope;
                                    });
     auto parameters = layer.parameters();
-    if (parameters[0].frozen()) return;
     const bool bias = parameters.size() > 1;
+    if (parameters[0].frozen() && (!bias || parameters[1].frozen())) return;
     gather(layer, here.x, bias);
     if (descent) {
-      descend(lane, rates.options, objective.l1 / objective.scale);
+      descend(lane, rates.options, here.x.rows());
     } else {
       if (!step_) step_.emplace(weight_.rows(), weight_.columns());
-      step_->update(lane, rates, inputs_.view(), residual_.view(), weight_.view());
+      step_->update(lane, rates, inputs_.view(), residual_.view(), weight_.view(), here.x.rows());
     }
-    parameters[0].values() = weight_.view().leftCols(here.x.rows());
+    if (!parameters[0].frozen()) parameters[0].values() = weight_.view().leftCols(here.x.rows());
     if (bias && !parameters[1].frozen()) parameters[1].values() = weight_.view().rightCols(1);
   }
 
@@ -276,13 +282,13 @@ class MemoryUpdate {
     weight_.view().rightCols(1) = layer.parameters()[1].value();
   }
 
-  void descend(const Lane<Scalar>& lane, const AmMem& options, double lambda) {
+  void descend(const Lane<Scalar>& lane, const AmMem& options, Index shrinking) {
     if (!memory_) memory_.emplace(weight_.rows(), weight_.columns());
     codes_.fit(weight_.rows(), inputs_.columns());
     multiply<Scalar>(lane, weight_.view(), inputs_.view(), codes_.view());
     codes_.view() += residual_.view();
     memory_->add(lane, inputs_.view(), codes_.view(), options.forgetting);
-    memory_->descend(lane, weight_.view(), lambda, options.sweeps, options.sweep_tolerance);
+    memory_->descend(lane, weight_.view(), options.lambda_weight, options.sweeps, options.sweep_tolerance, shrinking);
   }
 
   GradientUpdate<Layers, AdamMoments<Scalar>> gradient_update_;

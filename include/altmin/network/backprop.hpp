@@ -78,7 +78,7 @@ class Backprop {
 
 /// Backprop with Adam; with weight_decay above 0, AdamW.
 struct Adam {
-  double learning_rate = 0.001;  ///< above 0 (0 freezes all); default: Kingma and Ba 2015, as are the next three
+  double learning_rate = 0.001;  ///< 0 or more (0: nothing moves); source: Kingma and Ba 2015, as of the next three
   double beta1 = 0.9;            ///< 0 to below 1
   double beta2 = 0.999;          ///< 0 to below 1
   double epsilon = 1e-8;         ///< above 0

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "altmin/core/buffer.hpp"
@@ -33,10 +34,12 @@ class CoactivationMemory {
   }
 
   /// Block coordinate descent from `weight` (outputs x inputs): column by column
-  /// w_j <- shrink(w_j + (B_j - W A_j) / (A_jj + 1e-10), lambda). Ends after `sweeps`, or after the first sweep that
+  /// w_j <- shrink(w_j + (B_j - W A_j) / (A_jj + 1e-10), lambda), for j from `shrinking` on without the shrinkage (a
+  /// bias). Ends after `sweeps`, or after the first sweep that
   /// moves no weight by `tolerance`. Rows are independent and run in parallel; columns go in blocks, so that most of
   /// the work is matrix products.
-  void descend(const Lane<Scalar>& lane, View<Scalar> weight, double lambda, int sweeps, double tolerance) {
+  void descend(const Lane<Scalar>& lane, View<Scalar> weight, double lambda, int sweeps, double tolerance,
+               Index shrinking = std::numeric_limits<Index>::max()) {
     const Index rows = weight.rows();
     const Index bands = (rows + band_rows - 1) / band_rows;
     gap_.fit(rows, std::min(block_columns, weight.cols()));
@@ -45,7 +48,7 @@ class CoactivationMemory {
       lane.parallel_for(bands, [&](Index band, const Lane<Scalar>& own) {
         const Index first = band * band_rows;
         moves_[static_cast<std::size_t>(band)] =
-            descend_rows(own, weight, first, std::min(band_rows, rows - first), static_cast<Scalar>(lambda));
+            descend_rows(own, weight, first, std::min(band_rows, rows - first), static_cast<Scalar>(lambda), shrinking);
       });
       if (*std::max_element(moves_.begin(), moves_.end()) < static_cast<Scalar>(tolerance)) return;
     }
@@ -68,7 +71,8 @@ class CoactivationMemory {
   static constexpr Index block_columns = 32;
 
   /// One sweep over all columns for the rows first .. first + count - 1; returns the largest move of a weight.
-  Scalar descend_rows(const Lane<Scalar>& lane, View<Scalar> weight, Index first, Index count, Scalar lambda) {
+  Scalar descend_rows(const Lane<Scalar>& lane, View<Scalar> weight, Index first, Index count, Scalar lambda,
+                      Index shrinking) {
     Scalar largest = 0;
     const Index stride = weight.outerStride();
     const ConstView<Scalar> rows{weight.data() + first, count, weight.cols(), stride};
@@ -78,11 +82,12 @@ class CoactivationMemory {
       gap = targets_.block(first, start, count, width);
       multiply<Scalar>(lane, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1), Write::add);
       for (Index j = 0; j < width; ++j) {
+        const Scalar threshold = start + j < shrinking ? lambda : Scalar(0);
         const Scalar inverse = Scalar(1) / (inputs_(start + j, start + j) + Scalar(1e-10));
         auto w = Eigen::Map<Vector<Scalar>>{weight.data() + first + (start + j) * stride, count};
         for (Index i = 0; i < count; ++i) {
           const Scalar free = w(i) + gap(i, j) * inverse;
-          const Scalar magnitude = std::max(std::abs(free) - lambda, Scalar(0));
+          const Scalar magnitude = std::max(std::abs(free) - threshold, Scalar(0));
           const Scalar next = free > Scalar(0) ? magnitude : -magnitude;
           gap(i, j) = next - w(i);  // from here on: the move
           largest = std::max(largest, std::abs(gap(i, j)));

@@ -15,7 +15,8 @@ namespace altmin {
 template <class Scalar>
 class InverseRoot {
  public:
-  /// root = (M + damping tr(M)/n I)^(-1/2), to about single precision; damping above 0. The identity where M is 0.
+  /// root = (M + damping tr(M)/n I)^(-1/2), to a relative error of about 1e-4; damping above 0. The identity where M is
+  /// 0.
   void compute(const Lane<Scalar>& lane, const Matrix<Scalar>& matrix, double damping, Matrix<Scalar>& root) {
     const Index n = matrix.rows();
     root.setIdentity(n, n);
@@ -51,7 +52,7 @@ class InverseRoot {
   Index bytes() const { return 4 * memory_[0].bytes(); }
 
  private:
-  /// At most n times too large, usually near: the smaller of two norms.
+  /// At most sqrt(n) times too large, usually near: the smaller of two norms.
   static Scalar largest_eigenvalue_bound(ConstView<Scalar> matrix) {
     return std::min(matrix.norm(), matrix.cwiseAbs().colwise().sum().maxCoeff());
   }

@@ -7,8 +7,9 @@
 
 namespace altmin {
 
-/// Callbacks of fit() that turn the network's rate_scale before each step, and leave it at 1 when training ends. They
-/// depend on the progress alone, so a resumed run goes on as it was.
+/// Callbacks of fit() that turn the network's rate_scale as training goes on, and leave it at 1 when it ends. They
+/// depend on the progress alone, so a resumed run goes on as it was; a callback that sets the progress stands before
+/// them.
 
 /// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017).
 struct CosineDecay {
