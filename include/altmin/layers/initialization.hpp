@@ -22,9 +22,11 @@ enum class Initialization {
 namespace detail {
 
 /// Orthonormal rows (or columns, if there are fewer of them), by Gram-Schmidt, twice for accuracy.
-inline Matrix<double> orthonormal(Index rows, Index columns, Random& random) {
+/// `Number` is double; a template so that only users of it pay for its compilation.
+template <class Number>
+Matrix<Number> orthonormal(Index rows, Index columns, Random& random) {
   const bool wide = rows < columns;
-  Matrix<double> basis(wide ? columns : rows, wide ? rows : columns);
+  Matrix<Number> basis(wide ? columns : rows, wide ? rows : columns);
   for (Index j = 0; j < basis.cols(); ++j) {
     for (Index i = 0; i < basis.rows(); ++i) basis(i, j) = random.normal();
     for (int pass = 0; pass < 2; ++pass) {
@@ -59,7 +61,7 @@ void initialize(View<Scalar> weight, Initialization kind, Index fan_in, Index fa
     case Initialization::lecun_normal: return normal(1 / in);
     case Initialization::pytorch: return uniform(1 / std::sqrt(in));
     case Initialization::orthogonal:
-      weight = (std::sqrt(2.0) * detail::orthonormal(weight.rows(), weight.cols(), random)).template cast<Scalar>();
+      weight = (std::sqrt(2.0) * detail::orthonormal<double>(weight.rows(), weight.cols(), random)).template cast<Scalar>();
       return;
   }
 }
