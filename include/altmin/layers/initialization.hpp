@@ -61,7 +61,8 @@ void initialize(View<Scalar> weight, Initialization kind, Index fan_in, Index fa
     case Initialization::lecun_normal: return normal(1 / in);
     case Initialization::pytorch: return uniform(1 / std::sqrt(in));
     case Initialization::orthogonal:
-      weight = (std::sqrt(2.0) * detail::orthonormal<double>(weight.rows(), weight.cols(), random)).template cast<Scalar>();
+      weight =
+          (std::sqrt(2.0) * detail::orthonormal<double>(weight.rows(), weight.cols(), random)).template cast<Scalar>();
       return;
   }
 }
