@@ -70,7 +70,7 @@ class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
   // For each parameter, in the order in which the constructor made them: the derivative of <f(x), dy>, summed over the
   // samples. Layers without parameters leave this out. Here df/db = x^2 s (1 - s) = x y (1 - s).
   void gradient(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
-                altmin::Span<altmin::Matrix<Scalar>> gradients) const {
+                altmin::Span<altmin::View<Scalar>> gradients) const {
     gradients[0](0, 0) = (dy.array() * at.x.array() * at.y.array() * (Scalar(1) - gate(at.x.array()))).sum();
   }
 

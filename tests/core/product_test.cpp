@@ -11,6 +11,7 @@ using altmin::Factor;
 using altmin::Index;
 using altmin::Matrix;
 using altmin::multiply;
+using altmin::multiply_by_own_transpose;
 using altmin::Random;
 using altmin::Seed;
 using altmin::transposed;
@@ -43,12 +44,12 @@ struct Size {
   Index rows, depth, columns;
 };
 
-// One sample, one feature, one output; around the register tiles; around the limits of panels (384, 128 or 256, 1024)
-// and bands (2^22 multiplications, multiples of 16).
-const Size sizes[] = {{1, 1, 1},      {5, 3, 1},       {1, 7, 4},       {3, 1, 5},      {1, 1, 9},
-                      {13, 17, 11},   {48, 8, 4},      {49, 9, 5},      {384, 256, 16}, {385, 257, 17},
-                      {383, 129, 3},  {20, 128, 1024}, {20, 129, 1025}, {700, 600, 20}, {20, 600, 700},
-                      {513, 200, 90}, {90, 200, 513},  {301, 150, 302}, {5000, 900, 1}, {1, 900, 5000}};
+// One sample, one feature, one output; around register tiles (up to 48 x 8), packing memory (960 x 256 or 512), columns
+// that lie a page apart (512 or 1024 rows), and cells (2^21 multiplications, 2^19 bytes).
+const Size sizes[] = {{1, 1, 1},      {5, 3, 1},       {1, 7, 4},      {3, 1, 5},      {1, 1, 9},      {13, 17, 11},
+                      {48, 8, 8},     {49, 9, 9},      {97, 33, 12},   {960, 256, 16}, {961, 257, 17}, {384, 512, 20},
+                      {385, 513, 21}, {1023, 40, 60},  {1024, 40, 60}, {1030, 20, 70}, {20, 600, 700}, {513, 200, 90},
+                      {90, 200, 513}, {301, 150, 302}, {2000, 900, 1}, {1, 900, 2000}};
 
 }  // namespace
 
@@ -80,6 +81,23 @@ TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, st
         CHECK(frame.sum() == TestType(0.5) * expected.sum() + TestType(7 * (frame.size() - expected.size())));
       }
     }
+  }
+}
+
+TEMPLATE_TEST_CASE("a product with the own transpose is symmetric", "[product]", float, double) {
+  Random random{Seed{6}};
+  Workers<TestType> workers{2};
+  for (const Size& size : sizes) {
+    if (size.rows > 1000) continue;
+    const auto a = integers<TestType>(size.rows, size.depth, random);
+    const Matrix<TestType> at = a.transpose();
+    const Matrix<TestType> expected = naive(a, at);
+    CAPTURE(size.rows, size.depth);
+    Matrix<TestType> out = Matrix<TestType>::Constant(size.rows, size.rows, TestType(NAN));
+    multiply_by_own_transpose<TestType>(workers.lane(), a, out);
+    CHECK(out == expected);
+    multiply_by_own_transpose<TestType>(workers.lane(), transposed(at), out, TestType(-3), Write::add);
+    CHECK(out == TestType(-2) * expected);
   }
 }
 
@@ -173,7 +191,7 @@ TEST_CASE("workers are values; their copies share nothing", "[product]") {
   CHECK(workers.lane().threads() == 5);
   std::vector<int> runs(50);
   workers.lane().parallel_for(50, [&](Index i, const altmin::Lane<double>& lane) {
-    lane.packing().fit(10, 10, 10);  // every thread has its own
+    lane.packing().left()[0] = static_cast<double>(i);  // every thread has its own
     ++runs[static_cast<std::size_t>(i)];
   });
   CHECK(runs == std::vector<int>(50, 1));

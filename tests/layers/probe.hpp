@@ -51,7 +51,8 @@ class Probe {
     for (const auto& parameter : layer.parameters()) {
       result.push_back(M::Constant(parameter.value().rows(), parameter.value().cols(), dirt));
     }
-    layer.gradient(workers_.lane(), here(), dy, {result.data(), static_cast<Index>(result.size())});
+    std::vector<View<Scalar>> views(result.begin(), result.end());
+    layer.gradient(workers_.lane(), here(), dy, {views.data(), static_cast<Index>(views.size())});
     return result;
   }
 

@@ -40,7 +40,7 @@ class Swish::Layer : public altmin::LayerBase<Layer<Scalar>, Scalar> {
     dx.array() = dy.array() * (s + slope() * at.x.array() * s * (Scalar(1) - s));
   }
   void gradient(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
-                altmin::Span<altmin::Matrix<Scalar>> gradients) const {
+                altmin::Span<altmin::View<Scalar>> gradients) const {
     const auto s = (slope() * at.x.array()).logistic();
     gradients[0](0, 0) = (dy.array() * at.x.array().square() * s * (Scalar(1) - s)).sum();
   }

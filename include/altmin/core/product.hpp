@@ -1,11 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "altmin/core/register_tile.hpp"
 #include "altmin/core/thread_pool.hpp"
 #include "altmin/core/types.hpp"
 
@@ -31,6 +33,11 @@ struct Factor {
     return flipped;
   }
 
+  /// The matrix as it is stored, by columns.
+  ConstView<Scalar> stored() const {
+    return transposed ? ConstView<Scalar>{data, columns, rows, stride} : ConstView<Scalar>{data, rows, columns, stride};
+  }
+
   Factor row_range(Index first, Index count) const { return part(first, 0, count, columns); }
   Factor column_range(Index first, Index count) const { return part(0, first, rows, count); }
 
@@ -39,6 +46,7 @@ struct Factor {
   Index columns;
   Index stride;
   bool transposed = false;
+  bool padded = false;  // whether columns can be read up to padded_rows(rows): they need not be packed
 
  private:
   Factor part(Index row, Index column, Index row_count, Index column_count) const {
@@ -50,6 +58,22 @@ struct Factor {
   }
 };
 
+/// The rows of register tiles that a matrix of so many rows fills. A matrix with columns of this length is read best as
+/// a left factor.
+template <class Scalar>
+constexpr Index padded_rows(Index rows) {
+  constexpr Index tile = detail::RegisterTile<Scalar>::rows;
+  return (rows + tile - 1) / tile * tile;
+}
+
+/// The upper rows of a matrix with padded columns as a factor.
+template <class Scalar>
+Factor<Scalar> padded(const View<Scalar>& matrix, Index rows) {
+  Factor<Scalar> result = Factor<Scalar>{matrix}.row_range(0, rows);
+  result.padded = matrix.rows() >= padded_rows<Scalar>(rows);
+  return result;
+}
+
 /// The transpose of a matrix as a factor.
 template <class Derived>
 Factor<typename Derived::Scalar> transposed(const Eigen::DenseBase<Derived>& matrix) {
@@ -58,43 +82,24 @@ Factor<typename Derived::Scalar> transposed(const Eigen::DenseBase<Derived>& mat
 
 namespace detail {
 
-/// The panels that Eigen's product kernel copies its factors into, of a fixed size: Eigen itself would allocate them at
-/// every product of more than 128 KB. The sizes are multiples of every register tile of Eigen's.
+/// Memory for what a product cannot read where it stands, of a fixed size: rows of the left factor for all threads that
+/// take part, columns of the right one for a thread's own cell.
 template <class Scalar>
-class PackingBuffer : public Eigen::internal::level3_blocking<Scalar, Scalar> {
+class PackingBuffer {
  public:
-  static constexpr Index depth = 1024 / static_cast<Index>(sizeof(Scalar));
-  static constexpr Index rows = 384;
-  static constexpr Index columns = 1024;
+  static constexpr Index depth = 2048 / static_cast<Index>(sizeof(Scalar));
+  static constexpr Index rows = 960;  // a multiple of the rows of every register tile
+  static constexpr Index columns = 32;
 
   PackingBuffer()
-      : left_{allocate(depth * rows), &Eigen::internal::aligned_free},
-        right_{allocate(depth * columns), &Eigen::internal::aligned_free} {
-    this->m_blockA = static_cast<Scalar*>(left_.get());
-    this->m_blockB = static_cast<Scalar*>(right_.get());
-  }
+      : memory_{Eigen::internal::aligned_malloc((rows + columns) * depth * sizeof(Scalar)),
+                &Eigen::internal::aligned_free} {}
 
-  /// Cuts a product into panels of nearly equal size.
-  void fit(Index row_count, Index column_count, Index depth_count) {
-    this->m_mc = even(row_count, rows, 48);
-    this->m_nc = even(column_count, columns, 8);
-    this->m_kc = even(depth_count, depth, 8);
-  }
+  Scalar* left() { return static_cast<Scalar*>(memory_.get()); }
+  Scalar* right() { return left() + rows * depth; }
 
  private:
-  static Index even(Index size, Index limit, Index unit) {
-    if (size <= limit) return size;
-    const Index parts = (size + limit - 1) / limit;
-    const Index part = (size + parts - 1) / parts;
-    return std::min(limit, (part + unit - 1) / unit * unit);
-  }
-
-  static void* allocate(Index size) {
-    return Eigen::internal::aligned_malloc(static_cast<std::size_t>(size) * sizeof(Scalar));
-  }
-
-  std::unique_ptr<void, void (*)(void*)> left_;
-  std::unique_ptr<void, void (*)(void*)> right_;
+  std::unique_ptr<void, void (*)(void*)> memory_;
 };
 
 }  // namespace detail
@@ -112,13 +117,21 @@ class Lane {
     pool_->run(count, slot_, depth_, [&](Index i, int slot) { body(i, Lane{*pool_, buffers_, slot, depth_ + 1}); });
   }
 
+  /// The same for a body that runs no loops of its own. While this thread waits it takes part in nothing but such
+  /// loops, so that its packing memory stays as it is.
+  template <class Body>
+  void parallel_for_leaves(Index count, Body&& body) const {
+    constexpr int deepest = std::numeric_limits<int>::max();
+    pool_->run(count, slot_, deepest, [&](Index i, int slot) { body(i, Lane{*pool_, buffers_, slot, deepest}); });
+  }
+
   /// Calls body(first, count) for ranges that make up 0 .. length - 1, each `cost` elements a unit: enough for a thread
   /// to be worth waking. The cut depends on the sizes alone.
   template <class Body>
   void parallel_ranges(Index length, Index cost, Body&& body) const {
     constexpr Index worth = 16384;
     const Index step = std::max<Index>(1, worth / std::max<Index>(1, cost));
-    parallel_for((length + step - 1) / step, [&](Index i, const Lane&) {
+    parallel_for_leaves((length + step - 1) / step, [&](Index i, const Lane&) {
       const Index first = i * step;
       body(first, std::min(step, length - first));
     });
@@ -166,74 +179,183 @@ class Workers {
   std::mutex busy_;
 };
 
+/// How a product relates to what stands in its output.
+enum class Write { replace, add };
+
 namespace detail {
 
-template <class Scalar, bool LeftTransposed, bool RightTransposed>
-void multiply_packed(const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out, Scalar alpha,
-                     PackingBuffer<Scalar>& packing) {
-  constexpr int left_order = LeftTransposed ? Eigen::RowMajor : Eigen::ColMajor;
-  constexpr int right_order = RightTransposed ? Eigen::RowMajor : Eigen::ColMajor;
-  using Kernel = Eigen::internal::general_matrix_matrix_product<Index, Scalar, left_order, false, Scalar, right_order,
-                                                                false, Eigen::ColMajor, 1>;
-  packing.fit(out.rows(), out.cols(), left.columns);
-  Kernel::run(out.rows(), out.cols(), left.columns, left.data, left.stride, right.data, right.stride, out.data(), 1,
-              out.outerStride(), alpha, packing, nullptr);
+/// Which part of a product is wanted.
+enum class Triangle { all, lower };
+
+/// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, as many as parts of length `limit`
+/// would be.
+struct Cut {
+  Cut(Index length_, Index limit, Index unit_)
+      : length{length_}, unit{unit_}, units{(length + unit - 1) / unit}, count{(length + limit - 1) / limit} {}
+
+  Index first(Index i) const { return std::min(length, i * units / count * unit); }
+  Index size(Index i) const { return first(i + 1) - first(i); }
+
+  Index length;
+  Index unit;
+  Index units;
+  Index count;
+};
+
+/// The rows of a left factor as register tiles read them: where they stand, or packed.
+template <class Scalar>
+class LeftPanels {
+  using Tile = RegisterTile<Scalar>;
+
+ public:
+  /// Packs, in parallel, what cannot be read in place: a transpose, columns that lie so far apart that each is a page
+  /// of its own, and the rows that do not fill a tile.
+  LeftPanels(const Lane<Scalar>& lane, const Factor<Scalar>& left) : left_{left}, packed_{lane.packing().left()} {
+    constexpr Index page = 4096;
+    const bool in_place = !left.transposed && left.stride * static_cast<Index>(sizeof(Scalar)) < page;
+    const Index panels = (left.rows + Tile::rows - 1) / Tile::rows;
+    first_packed_ = in_place ? (left.padded ? panels : left.rows / Tile::rows) : 0;
+    const Index row_step = left.transposed ? left.stride : 1;
+    const Index column_step = left.transposed ? 1 : left.stride;
+    lane.parallel_for_leaves(panels - first_packed_, [&](Index p, const Lane<Scalar>&) {
+      const Index first = (first_packed_ + p) * Tile::rows;
+      const Index count = std::min<Index>(Tile::rows, left.rows - first);
+      Tile::pack(left.data + first * row_step, row_step, column_step, count, left.columns, packed(p));
+    });
+  }
+
+  /// The panel that begins with row i, a multiple of Tile::rows.
+  LeftPanel<Scalar> from_row(Index i) const {
+    const Index panel = i / Tile::rows;
+    return panel < first_packed_ ? LeftPanel<Scalar>{left_.data + i, left_.stride}
+                                 : LeftPanel<Scalar>{packed(panel - first_packed_), Tile::rows};
+  }
+
+ private:
+  Scalar* packed(Index p) const { return packed_ + p * Tile::rows * left_.columns; }
+
+  const Factor<Scalar>& left_;
+  Scalar* packed_;
+  Index first_packed_;
+};
+
+/// A product of which the packing memory can hold the left factor. Row 0 of it stands in row `row` of the whole
+/// product.
+template <class Scalar>
+void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
+                   const ProductOutput<Scalar>& out, Triangle triangle, Index row) {
+  using Tile = RegisterTile<Scalar>;
+  constexpr Index work = Index{1} << 23;  // multiplications of a cell, some fifty microseconds
+  constexpr Index width = PackingBuffer<Scalar>::columns;
+  const Cut columns{right.columns, width, Tile::columns};
+  const Cut rows{left.rows, std::max<Index>(work / (width * left.columns), Tile::rows), Tile::rows};
+  const LeftPanels<Scalar> panels{lane, left};
+  lane.parallel_for_leaves(rows.count * columns.count, [&](Index cell, const Lane<Scalar>& own) {
+    const Index r = cell % rows.count;
+    const Index first = columns.first(cell / rows.count);
+    const Index count = columns.size(cell / rows.count);
+    if (triangle == Triangle::lower && row + rows.first(r + 1) <= first) return;
+    RightPanel<Scalar> panel{right.data + first * right.stride, 1, right.stride};
+    if (right.transposed) {
+      panel = {own.packing().right(), width, 1};
+      Tile::pack_right(right.data + first, right.stride, right.rows, count, own.packing().right(), width);
+    }
+    // Row by row of tiles: one comes from afar, then stays near while it meets all columns of the cell.
+    for (Index i = rows.first(r); i < rows.first(r + 1); i += Tile::rows) {
+      const Index height = std::min<Index>(Tile::rows, rows.first(r + 1) - i);
+      Index end = count;
+      if (triangle == Triangle::lower) end = std::min(count, row + i + Tile::rows - first);
+      if (end > 0) Tile::multiply(panels.from_row(i), panel, left.columns, height, end, out.part(i, first));
+    }
+  });
 }
 
-/// out += alpha left right, on one thread, without allocating.
+/// One sample: a matrix-vector product reads the matrix just once.
 template <class Scalar>
-void multiply_serial(const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out, Scalar alpha,
-                     PackingBuffer<Scalar>& packing) {
-  if (out.cols() == 1 && !right.transposed) {  // one sample: a matrix-vector product reads the matrix just once
-    const Eigen::Map<const Vector<Scalar>> x{right.data, right.rows};
-    auto y = out.col(0);
-    if (left.transposed) {
-      const ConstView<Scalar> matrix{left.data, left.columns, left.rows, left.stride};
-      y.noalias() += alpha * (matrix.transpose() * x);
-    } else {
-      const ConstView<Scalar> matrix{left.data, left.rows, left.columns, left.stride};
-      y.noalias() += alpha * (matrix * x);
-    }
-  } else if (left.transposed) {
-    right.transposed ? multiply_packed<Scalar, true, true>(left, right, out, alpha, packing)
-                     : multiply_packed<Scalar, true, false>(left, right, out, alpha, packing);
+void multiply_vector(const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out, Scalar alpha,
+                     Write write) {
+  const Eigen::Map<const Vector<Scalar>> x{right.data, right.rows};
+  auto y = out.col(0);
+  if (write == Write::replace) y.setZero();
+  if (left.transposed) {
+    y.noalias() += alpha * (left.stored().transpose() * x);
   } else {
-    right.transposed ? multiply_packed<Scalar, false, true>(left, right, out, alpha, packing)
-                     : multiply_packed<Scalar, false, false>(left, right, out, alpha, packing);
+    y.noalias() += alpha * (left.stored() * x);
   }
+}
+
+#ifdef EIGEN_USE_BLAS
+/// By the BLAS that Eigen has been told to use, each column band in one call.
+template <class Scalar>
+void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
+                   Scalar alpha, Write write) {
+  constexpr Index work = Index{1} << 23;
+  const Cut columns{right.columns, std::max<Index>(work / (left.rows * left.columns), 32), 32};
+  lane.parallel_for_leaves(columns.count, [&](Index c, const Lane<Scalar>&) {
+    auto part = out.middleCols(columns.first(c), columns.size(c));
+    if (write == Write::replace) part.setZero();
+    const Factor<Scalar> band = right.column_range(columns.first(c), columns.size(c));
+    const auto add = [&](const auto& a) {
+      if (right.transposed) {
+        part.noalias() += alpha * (a * band.stored().transpose());
+      } else {
+        part.noalias() += alpha * (a * band.stored());
+      }
+    };
+    left.transposed ? add(left.stored().transpose()) : add(left.stored());
+  });
+}
+#endif
+
+template <class Scalar>
+void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
+                       View<Scalar> out, Scalar alpha, Write write, Triangle triangle) {
+  eigen_assert(left.columns == right.rows && out.rows() == left.rows && out.cols() == right.columns);
+  if (left.columns == 0 && write == Write::replace) out.setZero();
+  if (out.size() == 0 || left.columns == 0) return;
+  if (out.cols() == 1 && !right.transposed) return multiply_vector(left, right, out, alpha, write);
+#ifdef EIGEN_USE_BLAS
+  multiply_blas(lane, left, right, out, alpha, write);
+  (void)triangle;
+#else
+  const Cut depths{left.columns, PackingBuffer<Scalar>::depth, 8};
+  const Cut rows{left.rows, PackingBuffer<Scalar>::rows, RegisterTile<Scalar>::rows};
+  for (Index d = 0; d < depths.count; ++d) {
+    const Factor<Scalar> slab = left.column_range(depths.first(d), depths.size(d));
+    for (Index r = 0; r < rows.count; ++r) {
+      multiply_part(lane, slab.row_range(rows.first(r), rows.size(r)), right.row_range(depths.first(d), depths.size(d)),
+                    {out.data() + rows.first(r), out.outerStride(), alpha, write == Write::add || d > 0}, triangle,
+                    rows.first(r));
+    }
+  }
+#endif
 }
 
 }  // namespace detail
 
-/// How a product relates to what stands in its output.
-enum class Write { replace, add };
-
 /// out = alpha left right, or out += alpha left right. Every product of the library goes through here.
 ///
-/// Large products are cut into row or column bands that run in parallel. The cut depends on the shape alone, so the
-/// result is the same bits for any number of threads.
+/// Large products are cut into cells that run in parallel. Each element is summed up in the same order whatever the
+/// cut, so the result is the same bits for any number of threads. With EIGEN_USE_BLAS defined, as Eigen documents it,
+/// the BLAS multiplies, which then should not start threads of its own.
 template <class Scalar>
 void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
               Scalar alpha = Scalar(1), Write write = Write::replace) {
-  eigen_assert(left.columns == right.rows && out.rows() == left.rows && out.cols() == right.columns);
-  constexpr Index band_work = Index{1} << 22;  // multiplications worth a band of their own, some ten microseconds
-  constexpr Index most_bands = 8;
-  const Index work = left.rows * left.columns * right.columns;
-  const bool by_rows = left.rows >= right.columns;
-  const Index length = by_rows ? left.rows : right.columns;
-  const Index unit = 16;  // a cache line of floats
-  const Index bands = std::max<Index>(1, std::min({work / band_work, most_bands, length / (2 * unit)}));
-  const Index width = (length + bands - 1) / bands;
-  const Index step = bands == 1 ? length : (width + unit - 1) / unit * unit;
-  lane.parallel_for(bands, [&](Index band, const Lane<Scalar>& own) {
-    const Index first = std::min(band * step, length);
-    const Index count = std::min(step, length - first);
-    if (count == 0) return;
-    View<Scalar> part{by_rows ? out.data() + first : out.data() + first * out.outerStride(),
-                      by_rows ? count : out.rows(), by_rows ? out.cols() : count, out.outerStride()};
-    if (write == Write::replace) part.setZero();
-    detail::multiply_serial(by_rows ? left.row_range(first, count) : left,
-                            by_rows ? right : right.column_range(first, count), part, alpha, own.packing());
+  detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::all);
+}
+
+/// out = alpha factor factor', or out += the same to a symmetric out: at half the price.
+template <class Scalar>
+void multiply_by_own_transpose(const Lane<Scalar>& lane, const Factor<Scalar>& factor, View<Scalar> out,
+                               Scalar alpha = Scalar(1), Write write = Write::replace) {
+  detail::multiply_triangle(lane, factor, factor.transpose(), out, alpha, write, detail::Triangle::lower);
+  constexpr Index band = 64;  // columns whose mirror image stays in the cache
+  lane.parallel_for_leaves((out.cols() + band - 1) / band, [&](Index b, const Lane<Scalar>&) {
+    const Index first = b * band;
+    for (Index i = first; i < out.rows(); ++i) {
+      const Index end = std::min(i, first + band);
+      for (Index j = first; j < end; ++j) out(j, i) = out(i, j);
+    }
   });
 }
 

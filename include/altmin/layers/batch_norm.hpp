@@ -134,7 +134,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   void gradient(const Lane<Scalar>&, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<Matrix<Scalar>> gradients) const {
+                Span<View<Scalar>> gradients) const {
     gradients[0].setZero();
     gradients[1].setZero();
     for (Index t = 0; t < dy.cols(); ++t) {

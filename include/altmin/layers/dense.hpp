@@ -48,6 +48,8 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
+  ConstView<Scalar> matrix() const { return weight(); }
+
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
     View<Scalar> y = at.y;
     if (config_.bias) {
@@ -69,7 +71,7 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<Matrix<Scalar>> gradients) const {
+                Span<View<Scalar>> gradients) const {
     multiply<Scalar>(lane, dy, transposed(at.x), gradients[0]);
     if (config_.bias) {
       gradients[1].setZero();

@@ -13,6 +13,7 @@ template <class Layer, class Scalar>
 class ElementwiseLayer : public LayerBase<Layer, Scalar> {
  public:
   static constexpr Role role = Role::nonlinearity;
+  static constexpr bool elementwise = true;
 
   explicit ElementwiseLayer(Shape input) : shape_{input} {}
 

@@ -45,6 +45,17 @@ class AnyLayer {
     return std::get_if<typename Config::template Layer<Scalar>>(&layer_);
   }
 
+  bool elementwise() const {
+    return visit([](const auto& layer) { return layer.elementwise; });
+  }
+  /// Calls use(layer), where it is an ElementwiseLayer.
+  template <class Use>
+  void with_elementwise(Use&& use) const {
+    visit([&](const auto& layer) {
+      if constexpr (std::decay_t<decltype(layer)>::elementwise) use(layer);
+    });
+  }
+
   const char* name() const {
     return visit([](const auto& layer) -> const char* { return layer.name; });
   }
@@ -77,6 +88,9 @@ class AnyLayer {
   TraceShape trace_shape() const {
     return visit([](const auto& layer) { return layer.trace_shape(); });
   }
+  ConstView<Scalar> matrix() const {
+    return visit([](const auto& layer) { return layer.matrix(); });
+  }
   void draw(Random& random, const Trace<Scalar>& trace) const {
     visit([&](const auto& layer) { layer.draw(random, trace); });
   }
@@ -98,7 +112,7 @@ class AnyLayer {
     visit([&](const auto& layer) { layer.pull_back(lane, at, dy, dx); });
   }
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<Matrix<Scalar>> gradients) const {
+                Span<View<Scalar>> gradients) const {
     visit([&](const auto& layer) { layer.gradient(lane, at, dy, gradients); });
   }
 

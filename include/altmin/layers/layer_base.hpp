@@ -56,6 +56,7 @@ struct Point {
 ///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by
 ///                                                parameter k
 ///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   matrix() const                               M where f(x + dx) - f(x) = M dx for every x
 ///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(at, dy, dx), predict(lane, x, y),
 ///   couples_samples
 ///
@@ -67,6 +68,8 @@ class LayerBase {
  public:
   /// Whether a sample's output depends on the other samples of the batch.
   static constexpr bool couples_samples = false;
+  /// Whether it is an ElementwiseLayer.
+  static constexpr bool elementwise = false;
 
   Span<Parameter<Scalar>> parameters() { return {parameters_.data(), static_cast<Index>(parameters_.size())}; }
   Span<const Parameter<Scalar>> parameters() const {
@@ -83,6 +86,9 @@ class LayerBase {
 
   TraceShape trace_shape() const { return {}; }
 
+  /// The matrix of an affine map that is one, outputs x inputs; empty for all others.
+  ConstView<Scalar> matrix() const { return {}; }
+
   /// Draws what is random in a step, once a step.
   void draw(Random&, const Trace<Scalar>&) const {}
 
@@ -97,7 +103,7 @@ class LayerBase {
   /// The inverse of a normalization: the change dx of its input that changes its output by dy.
   void undo(const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const { dx = dy; }
 
-  void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<Matrix<Scalar>> gradients) const {
+  void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<View<Scalar>> gradients) const {
     for (auto& gradient : gradients) gradient.setZero();
   }
 

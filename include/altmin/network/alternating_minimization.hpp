@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,9 @@ class AlternatingMinimization {
     for (Index l = 0; l < forward_.blocks(); ++l) {
       const auto block = forward_.block(layers, l);
       updates_.emplace_back(block);
-      if (l > 0) largest_ = std::max(largest_, block.largest());
+      if (l == 0) continue;
+      largest_ = std::max(largest_, block.largest());
+      widest_slice_ = std::max(widest_slice_, slice_size(block.matrix()));
     }
     codes_.resize(blocks - 1);
     penalties_.resize(blocks - 1);
@@ -143,7 +146,7 @@ class AlternatingMinimization {
 
   /// Bytes held for training, beside the network's parameters.
   Index bytes() const {
-    Index sum = forward_.bytes() + prediction_.bytes();
+    Index sum = forward_.bytes() + prediction_.bytes() + pulled_target_.bytes();
     for (const auto& update : updates_) sum += update.bytes();
     for (const auto& code : codes_) sum += code.bytes();
     for (const auto& evaluation : evaluations_) sum += evaluation.bytes();
@@ -164,9 +167,6 @@ class AlternatingMinimization {
     double residual = 0;
   };
 
-  /// The samples of a batch that one thread takes through all iterations of a code update.
-  static constexpr Index slice_samples = 48;
-
   Index last() const { return forward_.blocks() - 1; }
   Buffer<Scalar>& residual(Index l) { return residuals_[static_cast<std::size_t>(l)]; }
   AuxiliaryVariable<Scalar>& code_at(Index l) { return codes_[static_cast<std::size_t>(l)]; }
@@ -185,14 +185,53 @@ class AlternatingMinimization {
     }
     const Index slots = context.lane.threads();
     if (static_cast<Index>(descents_.size()) < slots) descents_.resize(static_cast<std::size_t>(slots));
-    for (auto& descent : descents_) descent.reserve(largest_, slice_size(samples));
+    for (auto& descent : descents_) {
+      descent.reserve(largest_, std::min(samples, widest_slice_));
+      for (auto& buffer : descent.scratch.buffers) buffer.fit(largest_, std::min(samples, widest_slice_));
+    }
     if (coupled) descents_.front().reserve(largest_, samples);  // the one slice of a coupled block is the caller's
     sums_.resize(static_cast<std::size_t>(samples));
   }
 
-  static Index slice_size(Index samples) {
-    const Index slices = std::max<Index>(1, samples / slice_samples);
-    return (samples + slices - 1) / slices;
+  /// The samples that one thread takes through all iterations of a code update. Where the matrix of the block stays in
+  /// a core's cache, few: so does then all that belongs to them.
+  static Index slice_size(ConstView<Scalar> matrix) {
+    constexpr Index cache = Index{1} << 20;
+    return matrix.size() * static_cast<Index>(sizeof(Scalar)) <= cache ? 24 : 128;
+  }
+
+  /// How the iterations on the code below a block that ends in a matrix W come down to the input of W: by W', from the
+  /// residual; or by W'W, from what the target asks for, one product instead of a forward and a backward one.
+  struct WayDown {
+    Factor<Scalar> matrix;
+    bool normal;
+  };
+
+  /// Whether W'W takes fewer multiplications. It serves a squared distance only.
+  bool normal_matrix_pays(Index l, ConstView<Scalar> matrix, Index samples) const {
+    const auto inputs = static_cast<double>(matrix.cols());
+    const auto outputs = static_cast<double>(matrix.rows());
+    const double columns = static_cast<double>(samples) * (config_.code_iterations - 1);
+    return l != last() && inputs * (columns + outputs / 2) < 2 * outputs * columns;
+  }
+
+  /// Prepares the way down through block l. Its matrix lies in the memory of the block's gradients.
+  template <class Context>
+  WayDown find_way_down(Context& context, Index l, ConstView<Scalar> matrix) {
+    const bool normal = normal_matrix_pays(l, matrix, context.x.cols());
+    const Index inputs = matrix.cols();
+    Buffer<Scalar>& memory = updates_[static_cast<std::size_t>(l)].workspace();
+    memory.fit(padded_rows<Scalar>(inputs), normal ? inputs : matrix.rows());
+    View<Scalar> rows{memory.view().data(), inputs, memory.columns(), memory.rows()};
+    if (normal) {
+      multiply_by_own_transpose<Scalar>(context.lane, transposed(matrix), rows);
+      set_residual(context, l, forward_.at(context, l), {}, residual(l).view());
+      pulled_target_.fit(inputs, context.x.cols());
+      multiply<Scalar>(context.lane, transposed(matrix), residual(l).view(), pulled_target_.view());
+    } else {
+      rows = matrix.transpose();
+    }
+    return {padded(memory.view(), inputs), normal};
   }
 
   /// Block l at its updated input. Its output goes to `predicted`; that of the last block is kept for its weight
@@ -237,14 +276,15 @@ class AlternatingMinimization {
   double update_code(Context& context, Index l) {
     const auto block = forward_.block(context.layers, l + 1);
     const Index samples = context.x.cols();
-    const Index slice = block.couples_samples() ? samples : slice_size(samples);
-    const Index slices = (samples + slice - 1) / slice;
-    context.lane.parallel_for(slices, [&](Index i, const Lane<Scalar>& lane) {
-      const Index first = i * slice;
-      sums_[static_cast<std::size_t>(i)] = solve(context, l, block, lane, first, std::min(slice, samples - first));
+    const auto matrix = block.matrix();
+    std::optional<WayDown> way;
+    if (matrix.size() > 0) way = find_way_down(context, l + 1, matrix);
+    const detail::Cut slices{samples, block.couples_samples() ? samples : slice_size(matrix), 8};
+    context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
+      sums_[static_cast<std::size_t>(i)] = solve(context, l, block, way, lane, slices.first(i), slices.size(i));
     });
     SolveSums sums;
-    for (Index i = 0; i < slices; ++i) {  // in this order: the same bits for any number of threads
+    for (Index i = 0; i < slices.count; ++i) {  // in this order: the same bits for any number of threads
       const SolveSums& part = sums_[static_cast<std::size_t>(i)];
       sums.displacement += part.displacement;
       sums.change += part.change;
@@ -272,43 +312,72 @@ class AlternatingMinimization {
 
   /// The code iterations for the samples first .. first + count - 1.
   template <class Context>
-  SolveSums solve(Context& context, Index l, const Block<Layers>& block, const Lane<Scalar>& lane, Index first,
-                  Index count) {
+  SolveSums solve(Context& context, Index l, const Block<Layers>& block, const std::optional<WayDown>& way,
+                  const Lane<Scalar>& lane, Index first, Index count) {
     CodeDescent<Scalar>& descent = descents_[static_cast<std::size_t>(lane.slot())];
     const ConstView<Scalar> forward_code = forward_.output(l).view().slice(first, count);
     View<Scalar> displacement = code_at(l).displacement.view().slice(first, count);
     View<Scalar> updated = code_at(l).updated.view().slice(first, count);
     View<Scalar> residual_slice = residual(l + 1).view().slice(first, count);
-    descent.fit(forward_code.rows(), block.outputs(), count);
+    descent.fit(forward_code.rows(), block.matrix().cols(), block.outputs(), count);
     const auto from = forward_.at(context, l + 1).slice(first, count);
     const auto to = moved_point(context, l + 1, descent.predicted.view(), first, count);
     const CodeRates<Scalar> rates{static_cast<Scalar>(-term_scale(l + 1)), static_cast<Scalar>(proximity_scale(l)),
                                   static_cast<Scalar>(config_.lambda_code / mu_ / mean_count(l)),
                                   static_cast<Scalar>(code_rate(l)), static_cast<Scalar>(config_.code_momentum)};
 
-    displacement.setZero();
-    updated = forward_code;
-    descent.change.view().setZero();
-    set_residual(context, l + 1, from, descent.change.view(), residual_slice);
-    for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
-      // At c0 the prediction is the forward pass's own: the first iteration needs no product for it.
-      block.pull_back(lane, iteration == 0 ? from : to, residual_slice, descent.pulled.view(), descent.scratch);
-      descent.move(rates, forward_code, displacement, updated, iteration == 0);
-      block.difference(lane, from, displacement, to, descent.change.view(), descent.scratch);
-      set_residual(context, l + 1, to, descent.change.view(), residual_slice);
+    // At c0 the prediction is the forward pass's own: the first iteration needs no product for it.
+    if (!way || !way->normal) set_residual(context, l + 1, from, {}, residual_slice);
+    if (!way) {
+      for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
+        block.pull_back(lane, iteration == 0 ? from : to, residual_slice, descent.pulled.view(), descent.scratch);
+        descent.move(rates, forward_code, displacement, updated, iteration == 0);
+        block.difference(lane, from, displacement, to, descent.change.view(), descent.scratch);
+        set_residual(context, l + 1, to, descent.change.view(), residual_slice);
+      }
+    } else {
+      const auto head = block.head();
+      const auto head_from = block.head_point(from);
+      const auto head_to = block.head_point(to);
+      const Index k = head.size();
+      const bool one_pass = k == 1 && head[0].elementwise();
+      for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
+        const bool first_time = iteration == 0;
+        if (!way->normal) {
+          multiply<Scalar>(lane, way->matrix, residual_slice, descent.slope.view());
+        } else {
+          descent.slope.view() = pulled_target_.view().slice(first, count);
+          if (!first_time) {
+            multiply<Scalar>(lane, way->matrix, descent.moved.view(), descent.slope.view(), Scalar(-1), Write::add);
+          }
+        }
+        if (one_pass) {
+          head[0].with_elementwise([&](const auto& f) {
+            descent.move_through(f, rates, block.point(from, 0), block.point(to, 0), displacement, updated, first_time);
+          });
+        } else {
+          head.pull_back(lane, first_time ? head_from : head_to, descent.slope.view(), descent.pulled.view(),
+                         descent.scratch);
+          descent.move(rates, forward_code, displacement, updated, first_time);
+          head.difference(lane, head_from, displacement, head_to, descent.moved.view(), descent.scratch);
+        }
+        if (way->normal && iteration + 1 < config_.code_iterations) continue;
+        block[k].difference(lane, block.point(from, k), descent.moved.view(), block.point(to, k),
+                            descent.change.view());
+        set_residual(context, l + 1, to, descent.change.view(), residual_slice);
+      }
     }
     const SolveSums sums{static_cast<double>(displacement.squaredNorm()),
                          static_cast<double>(descent.change.view().squaredNorm()),
                          static_cast<double>(residual_slice.squaredNorm())};
     if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
-      descent.change.view().setZero();
-      set_residual(context, l + 1, from, descent.change.view(), residual_slice);
+      set_residual(context, l + 1, from, {}, residual_slice);
     }
     return sums;
   }
 
   /// What block l lacks at a point of some samples, from its prediction there to its target: `change` is how far the
-  /// prediction has moved from the forward pass.
+  /// prediction has moved from the forward pass, empty for not at all.
   template <class Context>
   void set_residual(Context& context, Index l, const BlockPoint<Scalar>& at, ConstView<Scalar> change,
                     View<Scalar> result) {
@@ -318,7 +387,8 @@ class AlternatingMinimization {
       result *= Scalar(-1);
     } else {
       const AuxiliaryVariable<Scalar>& above = code_at(l);
-      result = above.target_scale * above.displacement.view().slice(at.first, count) - change;
+      result = above.target_scale * above.displacement.view().slice(at.first, count);
+      if (change.size() > 0) result -= change;
     }
   }
 
@@ -356,11 +426,13 @@ class AlternatingMinimization {
   std::vector<AuxiliaryVariable<Scalar>> codes_;
   std::vector<Evaluation<Scalar>> evaluations_;  // at the updated codes
   std::vector<Buffer<Scalar>> residuals_;
-  Buffer<Scalar> prediction_;  // at the updated codes
+  Buffer<Scalar> prediction_;     // at the updated codes
+  Buffer<Scalar> pulled_target_;  // of the block whose codes are being updated, at the input of its matrix
   std::vector<double> penalties_;
   std::vector<CodeDescent<Scalar>> descents_;  // one a thread
   std::vector<SolveSums> sums_;                // one a slice
   Index largest_ = 0;                          // rows of the largest array in the blocks that codes go into
+  Index widest_slice_ = 0;                     // samples of the largest slice of a code
 };
 
 }  // namespace altmin

@@ -188,8 +188,8 @@ class PreconditionedStep {
  private:
   static void remember(const Lane<Scalar>& lane, ConstView<Scalar> batch, double weight, Matrix<Scalar>& memory) {
     memory *= static_cast<Scalar>(1 - weight);
-    multiply<Scalar>(lane, batch, transposed(batch), memory, static_cast<Scalar>(weight / double(batch.cols())),
-                     Write::add);
+    multiply_by_own_transpose<Scalar>(lane, batch, memory, static_cast<Scalar>(weight / double(batch.cols())),
+                                      Write::add);
   }
 
   Matrix<Scalar> input_memory_;
@@ -249,6 +249,9 @@ class MemoryUpdate {
     if (!parameters[0].frozen()) parameters[0].values() = weight_.view().leftCols(here.x.rows());
     if (bias && !parameters[1].frozen()) parameters[1].values() = weight_.view().rightCols(1);
   }
+
+  /// Memory that is anybody's between two updates.
+  Buffer<Scalar>& workspace() { return gradient_update_.workspace(); }
 
   Index bytes() const {
     return gradient_update_.bytes() + residual_.bytes() + inputs_.bytes() + weight_.bytes() + codes_.bytes() +

@@ -96,6 +96,19 @@ class Block {
     return rows;
   }
 
+  /// The matrix of the last layer, where what stands behind the block's nonlinearities is one; else empty.
+  ConstView<Scalar> matrix() const { return (*this)[size() - 1].matrix(); }
+
+  /// All layers but the last.
+  Block head() const { return {*layers_, {range_.first, range_.count - 1}}; }
+
+  /// The head where the block is at `at`.
+  BlockPoint<Scalar> head_point(const BlockPoint<Scalar>& at) const {
+    if (size() == 1) return {at.x, {}, at.inner, at.step, at.first};
+    auto& output = at.inner.outputs[static_cast<std::size_t>(size() - 2)];
+    return {at.x, output.view().slice(at.first, at.x.cols()), at.inner, at.step, at.first};
+  }
+
   bool couples_samples() const {
     for (Index k = 0; k < size(); ++k) {
       if ((*this)[k].couples_samples()) return true;
@@ -134,6 +147,7 @@ class Block {
   /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx.
   void difference(const Lane<Scalar>& lane, const BlockPoint<Scalar>& from, ConstView<Scalar> dx,
                   const BlockPoint<Scalar>& to, View<Scalar> dy, Scratch<Scalar>& scratch) const {
+    if (size() == 0) dy = dx;
     ConstView<Scalar> in = dx;
     for (Index k = 0; k < size(); ++k) {
       View<Scalar> out = k + 1 == size() ? dy : between(scratch, k, (*this)[k].output().size(), dx.cols());
@@ -145,6 +159,7 @@ class Block {
   /// dx = J(x)' dy.
   void pull_back(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx,
                  Scratch<Scalar>& scratch) const {
+    if (size() == 0) dx = dy;
     ConstView<Scalar> in = dy;
     for (Index k = size() - 1; k >= 0; --k) {
       const auto here = point(at, k);

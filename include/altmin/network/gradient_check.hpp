@@ -51,7 +51,8 @@ GradientCheck check_gradients(Layers layers, const Loss& loss, ConstView<Scalar>
                     [&](Index k, const Point<Scalar>& here, ConstView<Scalar> dy) {
                       const Index count = block[k].parameters().size();
                       end -= count;
-                      if (count > 0) block[k].gradient(context.lane, here, dy, {own.data() + end, count});
+                      std::vector<View<Scalar>> views(own.begin() + end, own.begin() + end + count);
+                      if (count > 0) block[k].gradient(context.lane, here, dy, {views.data(), count});
                     });
     gradients.insert(gradients.begin(), own.begin(), own.end());
     if (l == 0) break;

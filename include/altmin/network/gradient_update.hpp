@@ -24,7 +24,7 @@ class GradientUpdate {
 
   explicit GradientUpdate(const Block<Layers>& block) {
     block.for_each_parameter([&](const auto&, Index, Index) { moments_.emplace_back(); });
-    gradients_.resize(moments_.size());
+    gradients_.reserve(moments_.size());
   }
 
   /// One step down the objective of `block`, evaluated at `at`.
@@ -38,9 +38,7 @@ class GradientUpdate {
   template <class Others>
   void update_around(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
                      const WeightObjective<Scalar>& objective, const Rates& rates, Index around, Others&& others) {
-    block.for_each_parameter([&](const auto& parameter, Index k, Index i) {
-      if (k != around) gradient(i).resize(parameter.value().rows(), parameter.value().cols());
-    });
+    take_memory(block, around);
     auto end = static_cast<Index>(gradients_.size());
     block.walk_down(lane, at, objective.slope, scratch_,
                     [&](Index k, const Point<Scalar>& here, ConstView<Scalar> slope) {
@@ -49,35 +47,52 @@ class GradientUpdate {
                       if (k == around) {
                         others(slope);
                       } else if (count > 0) {
-                        block[k].gradient(lane, here, slope, {&gradient(end), count});
+                        block[k].gradient(lane, here, slope, {gradients_.data() + end, count});
                       }
                     });
     block.for_each_parameter([&](auto& parameter, Index k, Index i) {
       if (k == around || parameter.frozen()) return;
+      View<Scalar>& gradient = gradients_[static_cast<std::size_t>(i)];
       if (parameter.is_weight() && objective.l1 != 0) {
-        gradient(i) += static_cast<Scalar>(objective.l1) * parameter.value().cwiseSign();
+        gradient += static_cast<Scalar>(objective.l1) * parameter.value().cwiseSign();
       }
-      moments_[static_cast<std::size_t>(i)].update(lane, rates, parameter.values(), gradient(i), parameter.is_weight());
+      moments_[static_cast<std::size_t>(i)].update(lane, rates, parameter.values(), gradient, parameter.is_weight());
     });
   }
+
+  /// The memory that gradients take during an update: anybody's between two of them.
+  Buffer<Scalar>& workspace() { return workspace_; }
 
   std::vector<Moments>& moments() { return moments_; }
   const std::vector<Moments>& moments() const { return moments_; }
 
   Index bytes() const {
-    Index sum = scratch_.bytes();
+    Index sum = workspace_.bytes() + scratch_.bytes();
     for (const auto& moments : moments_) sum += moments.bytes();
-    for (const auto& gradient : gradients_) sum += gradient.size() * static_cast<Index>(sizeof(Scalar));
     return sum;
   }
 
   friend bool operator==(const GradientUpdate& a, const GradientUpdate& b) { return a.moments_ == b.moments_; }
 
  private:
-  Matrix<Scalar>& gradient(Index i) { return gradients_[static_cast<std::size_t>(i)]; }
+  /// Lays out the gradients of all layers but `around`.
+  void take_memory(const Block<Layers>& block, Index around) {
+    const auto size = [&](const auto& parameter, Index k) { return k == around ? 0 : parameter.value().size(); };
+    Index total = 0;
+    block.for_each_parameter([&](const auto& parameter, Index k, Index) { total += size(parameter, k); });
+    workspace_.fit(total, 1);
+    gradients_.clear();
+    Scalar* next = workspace_.view().data();
+    block.for_each_parameter([&](const auto& parameter, Index k, Index) {
+      const auto& value = parameter.value();
+      gradients_.push_back({next, value.rows(), value.cols(), value.rows()});
+      next += size(parameter, k);
+    });
+  }
 
   std::vector<Moments> moments_;
-  std::vector<Matrix<Scalar>> gradients_;
+  std::vector<View<Scalar>> gradients_;  // into the workspace
+  Buffer<Scalar> workspace_;
   Scratch<Scalar> scratch_;
 };
 

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "altmin/core/types.hpp"
+
+// Compilers keep an array in registers only where every index into it is a constant.
+#if defined(__clang__)
+#define ALTMIN_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define ALTMIN_UNROLL _Pragma("GCC unroll 8")
+#else
+#define ALTMIN_UNROLL
+#endif
+
+namespace altmin::detail {
+
+/// Some rows of a left factor: (i, k) stands at data[i + k * step].
+template <class Scalar>
+struct LeftPanel {
+  const Scalar* data;
+  Index step;
+};
+
+/// A right factor: (k, j) stands at data[k * row_step + j * column_step], and one of the steps is 1.
+template <class Scalar>
+struct RightPanel {
+  RightPanel from_column(Index j) const { return {data + j * column_step, row_step, column_step}; }
+
+  const Scalar* data;
+  Index row_step;
+  Index column_step;
+};
+
+/// Where a product goes, by columns: alpha times it replaces what stands there or is added to it.
+template <class Scalar>
+struct ProductOutput {
+  ProductOutput part(Index i, Index j) const { return {data + i + j * stride, stride, alpha, adds}; }
+
+  void put(Scalar& place, Scalar value) const { place = adds ? place + alpha * value : alpha * value; }
+
+  Scalar* data;
+  Index stride;
+  Scalar alpha;
+  bool adds;
+};
+
+/// The part of a product that fits into vector registers, where it stays while all of the depth is summed up: what a
+/// product consists of. Each element is one chain of multiply-adds in the order of the depth, whatever tile it is in.
+template <class Scalar>
+struct RegisterTile {
+  using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
+  static constexpr int lanes = Eigen::internal::packet_traits<Scalar>::size;
+  static constexpr int rows = 3 * lanes;
+  static constexpr int columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
+
+  /// The product of up to `rows` rows and any number of columns. The left panel can be read up to full packets.
+  static void multiply(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
+                       Index column_count, const ProductOutput<Scalar>& out) {
+    if (row_count > 2 * lanes) {
+      multiply_rows<3>(left, right, depth, row_count, column_count, out);
+    } else if (row_count > lanes) {
+      multiply_rows<2>(left, right, depth, row_count, column_count, out);
+    } else {
+      multiply_rows<1>(left, right, depth, row_count, column_count, out);
+    }
+  }
+
+  /// Copies rows of a left factor to where they follow each other closely, `rows` to a column; what stands below them
+  /// is of no account. (i, k) stands at from[i * row_step + k * column_step], and one of the steps is 1.
+  static void pack(const Scalar* from, Index row_step, Index column_step, Index row_count, Index depth, Scalar* to) {
+    using namespace Eigen::internal;
+    for (Index i = 0; i < row_count; i += lanes) {
+      const Index count = std::min<Index>(lanes, row_count - i);
+      Index k = 0;
+      if (row_step == 1 && row_count >= lanes) {
+        const Index whole = i + count - lanes;  // a last packet that is not full begins in the one before
+        for (; k < depth; ++k) pstoreu(to + whole + k * rows, ploadu<Packet>(from + whole + k * column_step));
+      } else if (row_step > 1) {
+        PacketSquare square;
+        for (; k + lanes <= depth; k += lanes) {
+          for (int r = 0; r < lanes; ++r) {
+            square.packet[r] = ploadu<Packet>(from + (i + std::min<Index>(r, count - 1)) * row_step + k);
+          }
+          ptranspose(square);
+          for (int q = 0; q < lanes; ++q) pstore(to + i + (k + q) * rows, square.packet[q]);
+        }
+      }
+      for (; k < depth; ++k) {
+        for (Index r = i; r < i + count; ++r) to[r + k * rows] = from[r * row_step + k * column_step];
+      }
+    }
+  }
+
+  /// Copies some columns of a right factor that is stored by rows, (k, j) at from[k * stride + j], to where rows of
+  /// `width` follow each other.
+  static void pack_right(const Scalar* from, Index stride, Index depth, Index column_count, Scalar* to, Index width) {
+    for (Index k = 0; k < depth; ++k) std::copy_n(from + k * stride, column_count, to + k * width);
+  }
+
+ private:
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // of vector types as template arguments: no harm
+#endif
+  using PacketSquare = Eigen::internal::PacketBlock<Packet, lanes>;
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+  template <int Packets>
+  static void multiply_rows(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth,
+                            Index row_count, Index column_count, const ProductOutput<Scalar>& out) {
+    if (right.column_step == 1) {
+      multiply_columns<Packets, true>(left, right, depth, row_count, column_count, out);
+    } else {
+      multiply_columns<Packets, false>(left, right, depth, row_count, column_count, out);
+    }
+  }
+
+  template <int Packets, bool RowMajor>
+  static void multiply_columns(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth,
+                               Index row_count, Index column_count, const ProductOutput<Scalar>& out) {
+    Index j = 0;
+    for (; j + columns <= column_count; j += columns) {
+      tile<Packets, columns, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+    }
+    for (; j + columns / 2 <= column_count; j += columns / 2) {
+      tile<Packets, columns / 2, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+    }
+    for (; j < column_count; ++j) {
+      tile<Packets, 1, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+    }
+  }
+
+  template <int Packets, int Columns, bool RowMajor>
+  static void tile(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
+                   const ProductOutput<Scalar>& out) {
+    using namespace Eigen::internal;
+    const Index row_step = RowMajor ? right.row_step : 1;
+    const Index column_step = RowMajor ? 1 : right.column_step;
+    const Scalar* a = left.data;
+    const Scalar* b = right.data;
+    Packet sums[std::size_t{Columns}][std::size_t{Packets}];
+    ALTMIN_UNROLL
+    for (int j = 0; j < Columns; ++j) {
+      ALTMIN_UNROLL
+      for (int p = 0; p < Packets; ++p) sums[j][p] = pset1<Packet>(Scalar(0));
+    }
+    for (Index k = 0; k < depth; ++k) {
+      Packet column[std::size_t{Packets}];
+      ALTMIN_UNROLL
+      for (int p = 0; p < Packets; ++p) column[p] = ploadu<Packet>(a + p * lanes);
+      ALTMIN_UNROLL
+      for (int j = 0; j < Columns; ++j) {
+        const Packet factor = pset1<Packet>(b[j * column_step]);
+        ALTMIN_UNROLL
+        for (int p = 0; p < Packets; ++p) sums[j][p] = pmadd(column[p], factor, sums[j][p]);
+      }
+      a += left.step;
+      b += row_step;
+    }
+    if (row_count < Packets * lanes) {
+      EIGEN_ALIGN_MAX Scalar buffer[std::size_t{Packets} * std::size_t{lanes}];
+      ALTMIN_UNROLL
+      for (int j = 0; j < Columns; ++j) {
+        ALTMIN_UNROLL
+        for (int p = 0; p < Packets; ++p) pstore(buffer + p * lanes, sums[j][p]);
+        for (Index i = 0; i < row_count; ++i) out.put(out.data[i + j * out.stride], buffer[i]);
+      }
+      return;
+    }
+    const Packet alpha = pset1<Packet>(out.alpha);
+    ALTMIN_UNROLL
+    for (int j = 0; j < Columns; ++j) {
+      ALTMIN_UNROLL
+      for (int p = 0; p < Packets; ++p) {
+        Scalar* const place = out.data + p * lanes + j * out.stride;
+        const Packet product = pmul(alpha, sums[j][p]);
+        pstoreu(place, out.adds ? padd(ploadu<Packet>(place), product) : product);
+      }
+    }
+  }
+};
+
+}  // namespace altmin::detail
+
+#undef ALTMIN_UNROLL
