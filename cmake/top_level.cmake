@@ -17,6 +17,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 
+include(${CMAKE_CURRENT_LIST_DIR}/docs.cmake)
+
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 # The target all_verify_interface_header_sets compiles every header alone.

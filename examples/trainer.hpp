@@ -25,6 +25,7 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -63,6 +64,8 @@ struct Options {
   std::optional<int> code_iterations;
   std::optional<double> code_learning_rate;
   std::optional<altmin::Index> limit;
+  std::optional<int> patience;
+  std::optional<double> time_limit;
   std::string history;
   std::string plot;
   bool quiet = false;
@@ -212,14 +215,17 @@ inline bool run_program(std::vector<std::string> arguments) {
          waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/// Draws the learning curves as a PNG file.
-inline void plot(const altmin::History& history, const std::string& title, const std::string& name,
-                 const fs::path& path) {
-  const fs::path table = fs::path{path}.concat(".csv");
-  write_history(history, table);
-  const bool drawn =
-      run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title, name, table.string()});
-  fs::remove(table);
+/// Draws learning curves and confusion matrix as a PNG file.
+inline void plot(const altmin::History& history, const altmin::Metrics& test, const std::string& title,
+                 const std::string& name, const fs::path& path) {
+  const fs::path curves = fs::path{path}.concat(".csv");
+  const fs::path confusion = fs::path{path}.concat(".confusion.csv");
+  write_history(history, curves);
+  std::ofstream{confusion} << test.confusion.format({0, Eigen::DontAlignCols, ",", "\n"}) << '\n';
+  const bool drawn = run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title, name,
+                                  curves.string(), confusion.string()});
+  fs::remove(curves);
+  fs::remove(confusion);
   if (!drawn) throw UsageError("--plot: gnuplot failed");
 }
 
@@ -274,8 +280,15 @@ inline bool parse(int argc, char** argv, const Task& task, Options& options) {
   app.add_option("--limit", options.limit, "use the first N training samples alone")
       ->check(at_least(1))
       ->type_name("N");
+  app.add_option("--patience", options.patience,
+                 "hold out a tenth of the training set; stop after so many epochs without a lower loss on it, and keep "
+                 "the best weights")
+      ->check(at_least(1))
+      ->type_name("EPOCHS");
+  app.add_option("--time-limit", options.time_limit, "stop after so much training")->type_name("SECONDS");
   app.add_option("--history", options.history, "write a table of all epochs")->type_name("FILE.csv");
-  app.add_option("--plot", options.plot, "draw the learning curves (needs gnuplot)")->type_name("FILE.png");
+  app.add_option("--plot", options.plot, "draw learning curves and confusion matrix (needs gnuplot)")
+      ->type_name("FILE.png");
   app.add_flag("--quiet", options.quiet, "no progress and no tables: the line of JSON alone");
   try {
     app.parse(argc, argv);
@@ -318,6 +331,16 @@ inline int train(const Task& task, const Options& options) {
     }
     data.train = data.train.take(*options.limit);
   }
+  altmin::Dataset<float> held_out;
+  std::optional<altmin::Validation<float>> validation;
+  std::optional<altmin::EarlyStopping> early_stopping;
+  if (options.patience) {
+    Data parts = data.train.split(0.9, altmin::Seed{options.seed});
+    data.train = std::move(parts.train);
+    held_out = std::move(parts.test);
+    validation.emplace(held_out);
+    early_stopping.emplace().patience = *options.patience;
+  }
   const auto make = [&](const auto& config) {
     return Network{task.models.at(options.model)(options, data), altmin::SoftmaxCrossEntropy{}, config,
                    altmin::Seed{options.seed}};
@@ -337,17 +360,20 @@ inline int train(const Task& task, const Options& options) {
     if (history_file) history_file->replace([&](const fs::path& path) { write_history(history, path); });
   };
   const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
+  std::optional<altmin::TimeLimit> time_limit;
+  if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
   const altmin::FitReport report = std::visit(
       [&](const auto& schedule) {
-        return altmin::fit(net, data.train, fit_options, schedule, Summary{progress}, altmin::Validation{data.test},
-                           history, save_history, ProgressBar{progress, style});
+        return altmin::fit(net, data.train, fit_options, schedule, time_limit, Summary{progress},
+                           altmin::Validation{data.test}, history, save_history, validation, early_stopping,
+                           ProgressBar{progress, style});
       },
       schedules().at(options.schedule));
   const altmin::Metrics test = altmin::evaluate(net, data.test);
   if (history.epochs().empty()) save_history(report);
   if (plot_file && !history.epochs().empty()) {
     plot_file->replace(
-        [&](const fs::path& path) { plot(history, task.name + ", " + options.model, options.algorithm, path); });
+        [&](const fs::path& path) { plot(history, test, task.name + ", " + options.model, options.algorithm, path); });
   }
 
   if (!options.quiet) std::cout << test << '\n';

@@ -12,4 +12,5 @@
 #include "altmin/training/fit.hpp"        // IWYU pragma: export
 #include "altmin/training/metrics.hpp"    // IWYU pragma: export
 #include "altmin/training/schedules.hpp"  // IWYU pragma: export
+#include "altmin/training/stopping.hpp"   // IWYU pragma: export
 #include "altmin/version.hpp"             // IWYU pragma: export

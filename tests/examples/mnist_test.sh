@@ -71,6 +71,14 @@ loss=$(field train_loss)
 train --limit 40 --no-batch-norm --quiet --threads 2 || fail "threads"
 [[ $(field train_loss) == "$loss" ]] || fail "the number of threads changes the result"
 
+train --time-limit 1e-9 || fail "time limit"
+[[ $(field steps) -eq 1 ]] || fail "time limit"
+grep -q '^the time limit of 1e-09 s is reached' err || fail "reason of the time limit"
+"$mnist" --data data --hidden 8 --epochs 1000 --batch 20 --patience 2 >out 2>err || fail "patience"
+[[ $(field epochs) -lt 1000 ]] || fail "patience"
+[[ $(field samples) -eq 270 ]] || fail "held-out samples"
+grep -q '^for 2 epochs no validation loss was better than' err || fail "reason of the patience"
+
 if command -v gnuplot >/dev/null; then
   train --plot curves.png || fail "plot"
   [[ $(head -c 4 curves.png | tail -c 3) == PNG ]] || fail "curves.png"
@@ -89,6 +97,8 @@ refused '--hidden' --data data --hidden 8,-1
 refused '--mu' --data data --algorithm adam --mu 1
 refused 'learning_rate' --data data --learning-rate -1
 refused '--limit: expected 1 to 300' --data data --limit 301
+refused 'TimeLimit: seconds' --data data --time-limit 0
+refused '--patience' --data data --patience 0
 refused 'batch of 1 sample' --data data --batch 299
 refused 'download.sh' --hidden 8
 refused 'train-images-idx3-ubyte' --data nowhere

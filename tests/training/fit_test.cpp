@@ -228,6 +228,11 @@ TEST_CASE("a callback ends training by true or by a reason", "[fit]") {
     bool begin(Training<Net>&) const { return true; }
   };
   CHECK(fit(net, data, three_epochs(), Never{}).steps == 0);
+
+  const auto reason = [](const auto& t) { return Stop{t.loss() > 0 ? "the loss is positive" : ""}; };
+  const FitReport by_function = fit(net, data, three_epochs(), reason, [](const auto&) { return true; });
+  CHECK(by_function.reason == "the loss is positive");  // the first one's
+  CHECK(by_function.epochs == 1);
 }
 
 TEST_CASE("a callback may change the network", "[fit]") {

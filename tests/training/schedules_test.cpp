@@ -6,29 +6,43 @@
 
 namespace {
 
-/// Keeps the scale of each step.
+using Net = altmin::Network<double>;
+using Scale = double (Net::*)() const;
+
+/// Keeps a scale of each step.
 struct Recorder {
+  Scale scale;
   std::vector<double>& scales;
 
   template <class Training>
   void after_step(Training& t) {
-    scales.push_back(t.net.rate_scale());
+    scales.push_back((t.net.*scale)());
   }
 };
 
 template <class Schedule>
-std::vector<double> scales(const Schedule& schedule, int epochs) {
-  altmin::Network<double> net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{},
-                              altmin::Adam{}};
+std::vector<double> scales(const Schedule& schedule, int epochs, Scale scale = &Net::rate_scale) {
+  Net net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::Adam{}};
   const altmin::Dataset<double> data{altmin::Matrix<double>::Ones(2, 8), altmin::Labels::Zero(8), 2};
   altmin::FitOptions options;
   options.epochs = epochs;
   options.batch_size = 4;
   std::vector<double> seen;
-  const auto report = altmin::fit(net, data, options, Recorder{seen}, schedule);
+  const auto report = altmin::fit(net, data, options, Recorder{scale, seen}, schedule);
   REQUIRE(report);
-  CHECK(net.rate_scale() == 1);
+  CHECK((net.*scale)() == 1);
   return seen;
+}
+
+/// How one step moves the first weights of a network on whose schedules something is set.
+template <class Algorithm, class Set>
+altmin::Matrix<double> move(const Algorithm& algorithm, Set&& set) {
+  Net net{altmin::Layers<double>{3}.add(altmin::Dense{4}).add(altmin::Tanh{}).add(altmin::Dense{2}),
+          altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
+  set(net);
+  const altmin::Matrix<double> before = net.layers()[0].parameters()[0].value();
+  net.step(altmin::Matrix<double>::Ones(3, 4), altmin::Labels::Zero(4));
+  return net.layers()[0].parameters()[0].value() - before;
 }
 
 }  // namespace
@@ -46,23 +60,47 @@ TEST_CASE("rates halve every so many epochs") {
   CHECK_THROWS_AS(scales(altmin::HalveEvery{0}, 1), altmin::OptionError);
 }
 
-TEST_CASE("the scale multiplies the rate of every algorithm") {
-  const auto move = [](const auto& algorithm, double scale) {
-    altmin::Network<double> net{
-        altmin::Layers<double>{3}.add(altmin::Dense{4}).add(altmin::Tanh{}).add(altmin::Dense{2}),
-        altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
-    net.set_rate_scale(scale);
-    const altmin::Matrix<double> before = net.layers()[0].parameters()[0].value();
-    net.step(altmin::Matrix<double>::Ones(3, 4), altmin::Labels::Zero(4));
-    return altmin::Matrix<double>(net.layers()[0].parameters()[0].value() - before);
-  };
+TEST_CASE("mu grows by a factor each epoch up to a limit") {
+  CHECK(scales(altmin::GrowMu{2, 5}, 4, &Net::mu_scale) == std::vector<double>{1, 1, 2, 2, 4, 4, 5, 5});
+  const auto published = scales(altmin::GrowMu{}, 60, &Net::mu_scale);  // 0.01, x 1.1 an epoch, up to 1.5
+  CHECK(published[2] == 1.1);
+  CHECK(published[20] == Approx(2.5937424601));
+  CHECK(published.back() == 150);
+  CHECK_THROWS_AS(scales(altmin::GrowMu{0.9}, 1), altmin::OptionError);
+  CHECK_THROWS_AS(scales(altmin::GrowMu{1.1, 0.5}, 1), altmin::OptionError);
+}
+
+TEST_CASE("the rate scale multiplies the rate of every algorithm") {
   const auto check = [&](const auto& algorithm) {
-    CHECK(move(algorithm, 0).isZero(0));
-    CHECK(move(algorithm, 0.25).isApprox(0.25 * move(algorithm, 1), 1e-9));
+    const auto scaled = [&](double scale) { return move(algorithm, [&](Net& net) { net.set_rate_scale(scale); }); };
+    CHECK(scaled(0).isZero(0));
+    CHECK(scaled(0.25).isApprox(0.25 * scaled(1), 1e-9));
   };
   check(altmin::AmAdam{});
   check(altmin::AmSgd{});
   check(altmin::AmMem{});
   check(altmin::Adam{});
   check(altmin::Sgd{});
+}
+
+TEST_CASE("the mu scale multiplies mu, where there is one") {
+  const auto set = [](Net& net) { net.set_mu_scale(4); };
+  const auto leave = [](Net&) {};
+  const auto check = [&](auto algorithm) {
+    algorithm.lambda_code = 0.01;
+    const auto scaled = move(algorithm, set);
+    CHECK(scaled != move(algorithm, leave));
+    algorithm.mu *= 4;
+    CHECK(scaled == move(algorithm, leave));
+  };
+  check(altmin::AmAdam{});
+  check(altmin::AmSgd{});
+  check(altmin::AmMem{});
+  CHECK(move(altmin::Adam{}, set) == move(altmin::Adam{}, leave));
+
+  Net net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}};
+  for (const double scale : {0.0, -1.0, std::nan("")}) CHECK_THROWS_AS(net.set_mu_scale(scale), altmin::OptionError);
+  const Net before = net;
+  net.set_mu_scale(2);
+  CHECK(net != before);
 }

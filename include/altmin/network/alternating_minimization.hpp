@@ -62,7 +62,7 @@ class AlternatingMinimization {
 
   const Config& config() const { return config_; }
 
-  /// The current penalty weight: config().mu, grown by mu_increment a step.
+  /// The current penalty weight: config().mu, grown by mu_increment a step. The network's mu_scale multiplies it.
   double mu() const { return mu_; }
 
   /// The codes of the last batch, from the input up, features x samples: as encoded, and after their update.
@@ -260,7 +260,10 @@ class AlternatingMinimization {
   }
 
   /// The same relative to the penalties, as it stands in the code phase.
-  double term_scale(Index l) const { return distance_scale(l) / (l == last() ? mu_ : 1); }
+  template <class Context>
+  double term_scale(const Context& context, Index l) const {
+    return distance_scale(l) / (l == last() ? context.mu_scale * mu_ : 1);
+  }
 
   /// Derivative factor of the proximity term of code l.
   double proximity_scale(Index l) const { return config_.proximity ? 2 / mean_count(l) : 0; }
@@ -291,7 +294,7 @@ class AlternatingMinimization {
       sums.residual += part.residual;
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
-    const double gain = term_scale(l + 1) * sums.change / sums.displacement + proximity_scale(l);
+    const double gain = term_scale(context, l + 1) * sums.change / sums.displacement + proximity_scale(l);
     if (sums.displacement > 0 && std::isfinite(gain)) {
       double& curvature = curvatures_[static_cast<std::size_t>(l)];
       curvature = std::max(gain, 0.9 * curvature);
@@ -322,8 +325,9 @@ class AlternatingMinimization {
     descent.fit(forward_code.rows(), block.matrix().cols(), block.outputs(), count);
     const auto from = forward_.at(context, l + 1).slice(first, count);
     const auto to = moved_point(context, l + 1, descent.predicted.view(), first, count);
-    const CodeRates<Scalar> rates{static_cast<Scalar>(-term_scale(l + 1)), static_cast<Scalar>(proximity_scale(l)),
-                                  static_cast<Scalar>(config_.lambda_code / mu_ / mean_count(l)),
+    const CodeRates<Scalar> rates{static_cast<Scalar>(-term_scale(context, l + 1)),
+                                  static_cast<Scalar>(proximity_scale(l)),
+                                  static_cast<Scalar>(config_.lambda_code / (context.mu_scale * mu_) / mean_count(l)),
                                   static_cast<Scalar>(code_rate(l)), static_cast<Scalar>(config_.code_momentum)};
 
     // At c0 the prediction is the forward pass's own: the first iteration needs no product for it.

@@ -100,7 +100,8 @@ class Network {
       }
       const std::lock_guard<std::mutex> lock{workers_.busy()};
       const FlushDenormals flush;
-      StepContext<Stack, Loss> context{layers_, loss_, samples, target, random_, rate_scale_, workers_.lane()};
+      StepContext<Stack, Loss> context{layers_, loss_,       samples,         target,
+                                       random_, rate_scale_, workers_.lane(), mu_scale_};
       const StepReport report = std::visit([&](auto& algorithm) { return algorithm.step(context); }, algorithm_);
       ++steps_;
       return report;
@@ -189,6 +190,13 @@ class Network {
   }
   double rate_scale() const { return rate_scale_; }
 
+  /// Multiplies the penalty weight mu of the algorithms that have one, from the next step on. 1 unless set; above 0.
+  void set_mu_scale(double scale) {
+    detail::require_option(scale > 0, "mu_scale", "must be above 0", scale);
+    mu_scale_ = scale;
+  }
+  double mu_scale() const { return mu_scale_; }
+
   /// Steps taken.
   Index steps() const { return steps_; }
 
@@ -204,8 +212,8 @@ class Network {
 
   /// Whether both hold the same and would go on alike: layers, loss, algorithm with its state, random numbers.
   friend bool operator==(const Network& a, const Network& b) {
-    return a.steps_ == b.steps_ && a.rate_scale_ == b.rate_scale_ && a.random_ == b.random_ && a.loss_ == b.loss_ &&
-           a.layers_ == b.layers_ && a.algorithm_ == b.algorithm_;
+    return a.steps_ == b.steps_ && a.rate_scale_ == b.rate_scale_ && a.mu_scale_ == b.mu_scale_ &&
+           a.random_ == b.random_ && a.loss_ == b.loss_ && a.layers_ == b.layers_ && a.algorithm_ == b.algorithm_;
   }
   friend bool operator!=(const Network& a, const Network& b) { return !(a == b); }
 
@@ -303,6 +311,7 @@ class Network {
   Algorithms algorithm_;
   Index steps_ = 0;
   double rate_scale_ = 1;
+  double mu_scale_ = 1;
   mutable Workers<Scalar> workers_;
 };
 

@@ -52,6 +52,7 @@ struct StepContext {
   Random& random;     // for what is drawn in a step (dropout masks)
   double rate_scale;  // multiplies the learning rates of all weights (schedules)
   Lane<Scalar> lane;
+  double mu_scale = 1;  // multiplies the weight of the penalties (schedules)
 };
 
 }  // namespace altmin

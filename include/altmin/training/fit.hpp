@@ -117,23 +117,38 @@ struct End {
   }
 };
 
+/// What is to be called: the callback itself, or what an optional one holds, null for nothing.
+template <class Callback>
+Callback* callee(Callback& callback) {
+  return &callback;
+}
+template <class Callback>
+Callback* callee(std::optional<Callback>& callback) {
+  return callback ? &*callback : nullptr;
+}
+template <class Callback>
+const Callback* callee(const std::optional<Callback>& callback) {
+  return callback ? &*callback : nullptr;
+}
+
 template <class Callback, class T>
 constexpr bool is_callback =
     std::is_invocable_v<Begin, Callback&, T&> || std::is_invocable_v<AfterStep, Callback&, T&> ||
     std::is_invocable_v<AfterEpoch, Callback&, T&> || std::is_invocable_v<End, Callback&, T&>;
 
-/// Calls a hook where the callback has it; returns its reason to stop, empty for none.
+/// Calls a hook where there is a callback that has it; returns its reason to stop, empty for none.
 template <class Hook, class Callback, class T>
-std::string call(const Hook& hook, Callback& callback, T& training, int number) {
+std::string call(const Hook& hook, Callback* callback, T& training, int number) {
   if constexpr (std::is_invocable_v<Hook, Callback&, T&>) {
+    if (callback == nullptr) return {};
     using Answer = std::decay_t<std::invoke_result_t<Hook, Callback&, T&>>;
     static_assert(std::is_void_v<Answer> || std::is_same_v<Answer, bool> || std::is_same_v<Answer, Stop>,
                   "altmin: a callback's hook returns nothing, bool (true: stop) or altmin::Stop");
     if constexpr (std::is_void_v<Answer>) {
-      hook(callback, training);
+      hook(*callback, training);
     } else if constexpr (std::is_same_v<Answer, Stop>) {
-      return hook(callback, training).reason;
-    } else if (hook(callback, training)) {
+      return hook(*callback, training).reason;
+    } else if (hook(*callback, training)) {
       return "callback " + text(number) + " asked to stop";
     }
   }
@@ -212,8 +227,9 @@ void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
 ///     after_epoch(t)   after every completed epoch: t.epoch counts it, t.loss() is its mean loss
 ///     end(t, report)   at the end, unless by an exception
 ///
-/// or a function that is called as after_epoch is: [](const auto& t) { log(t.epoch, t.loss()); }. Hooks of one moment
-/// are called in the order of the arguments. All but `end` may return true, or a Stop with a reason, to end training.
+/// or a function that is called as after_epoch is: [](const auto& t) { log(t.epoch, t.loss()); }. A std::optional of
+/// one is called where it holds one. Hooks of one moment are called in the order of the arguments. All but `end` may
+/// return true, or a Stop with a reason, to end training.
 ///
 /// Throws before the first step where an option is out of range (OptionError) or the data set is empty (DataError),
 /// else as Network::step does. A step that moves no weight ends training, as the report then says.
@@ -221,7 +237,7 @@ template <class Net, class... Callbacks>
 FitReport fit(Net& net, const Dataset<typename Net::Scalar>& data, const FitOptions& options,
               Callbacks&&... callbacks) {
   static_assert(
-      (detail::is_callback<Callbacks, Training<Net>> && ...),
+      (detail::is_callback<std::remove_pointer_t<decltype(detail::callee(callbacks))>, Training<Net>> && ...),
       "altmin: a callback of fit() has at least one of begin(t), after_step(t), after_epoch(t), end(t, report), "
       "or can be called with t, where t is a Training<Net>& (and the hook is const where the callback is)");
   detail::check_fit(net, data, options);
@@ -230,7 +246,7 @@ FitReport fit(Net& net, const Dataset<typename Net::Scalar>& data, const FitOpti
   const auto proceed = [&](const auto& hook) {
     [[maybe_unused]] int number = 0;
     [[maybe_unused]] const auto call = [&](auto& callback) {
-      const std::string reason = detail::call(hook, callback, training, ++number);
+      const std::string reason = detail::call(hook, detail::callee(callback), training, ++number);
       if (reason.empty() || report.end != FitEnd::completed) return;
       report.end = FitEnd::callback;
       report.reason = reason;
@@ -245,7 +261,7 @@ FitReport fit(Net& net, const Dataset<typename Net::Scalar>& data, const FitOpti
   report.failed_steps = training.failed_steps;
   report.loss = training.loss();
   report.seconds = training.seconds;
-  (detail::call(detail::End{report}, callbacks, training, 0), ...);
+  (detail::call(detail::End{report}, detail::callee(callbacks), training, 0), ...);
   return report;
 }
 

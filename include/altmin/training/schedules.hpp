@@ -7,9 +7,9 @@
 
 namespace altmin {
 
-/// Callbacks of fit() that turn the network's rate_scale as training goes on, and leave it at 1 when it ends. They
-/// depend on the progress alone, so a resumed run goes on as it was; a callback that sets the progress stands before
-/// them.
+/// Callbacks of fit() that turn the network's rate_scale or mu_scale as training goes on, and leave it at 1 when it
+/// ends. They depend on the progress alone, so a resumed run goes on as it was; a callback that sets the progress
+/// stands before them.
 
 /// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017).
 struct CosineDecay {
@@ -46,6 +46,28 @@ struct HalveEvery {
   template <class Training, class Report>
   void end(Training& t, const Report&) const {
     t.net.set_rate_scale(1);
+  }
+};
+
+/// Multiplies the penalty weight mu by a factor each epoch, up to a limit. Source of both: the authors' earlier code,
+/// from mu = 0.01 to 1.5. (What their published code adds at each step is AmAdam::mu_increment.)
+struct GrowMu {
+  double factor = 1.1;  ///< 1 or more
+  double limit = 150;   ///< of the scale, as a multiple of the algorithm's mu; 1 or more
+
+  template <class Training>
+  void begin(Training& t) const {
+    detail::require_option(factor >= 1, "GrowMu: factor", "must be 1 or more", factor);
+    detail::require_option(limit >= 1, "GrowMu: limit", "must be 1 or more", limit);
+    after_epoch(t);
+  }
+  template <class Training>
+  void after_epoch(Training& t) const {
+    t.net.set_mu_scale(std::fmin(std::pow(factor, t.epoch), limit));
+  }
+  template <class Training, class Report>
+  void end(Training& t, const Report&) const {
+    t.net.set_mu_scale(1);
   }
 };
 

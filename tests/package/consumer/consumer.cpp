@@ -1,5 +1,8 @@
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
+#ifdef CONSUMER_HAS_io
+#include <altmin/io.hpp>
+#endif
 
 int main() {
   try {
