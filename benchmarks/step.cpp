@@ -14,13 +14,13 @@ using bench::Model;
 using bench::Net;
 
 /// Steps that are timed together, after as many as it takes to get there. AM-mem takes inverse roots every
-/// `root_interval` steps, more often in the beginning: from step 65 on there is one in each interval.
+/// `root_interval` steps, more often in the beginning: from step 129 on there is one in each interval.
 struct Period {
   Index warm_up = 2;
   Index steps = 1;
 };
 
-Period period(const altmin::AmMem& options) { return {65, options.root_interval}; }
+Period period(const altmin::AmMem& options) { return {129, options.root_interval}; }
 template <class Algorithm>
 Period period(const Algorithm&) {
   return {};

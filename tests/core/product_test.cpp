@@ -11,7 +11,7 @@ using altmin::Factor;
 using altmin::Index;
 using altmin::Matrix;
 using altmin::multiply;
-using altmin::multiply_by_own_transpose;
+using altmin::multiply_symmetric;
 using altmin::Random;
 using altmin::Seed;
 using altmin::transposed;
@@ -94,9 +94,9 @@ TEMPLATE_TEST_CASE("a product with the own transpose is symmetric", "[product]",
     const Matrix<TestType> expected = naive(a, at);
     CAPTURE(size.rows, size.depth);
     Matrix<TestType> out = Matrix<TestType>::Constant(size.rows, size.rows, TestType(NAN));
-    multiply_by_own_transpose<TestType>(workers.lane(), a, out);
+    multiply_symmetric<TestType>(workers.lane(), a, transposed(a), out);
     CHECK(out == expected);
-    multiply_by_own_transpose<TestType>(workers.lane(), transposed(at), out, TestType(-3), Write::add);
+    multiply_symmetric<TestType>(workers.lane(), transposed(at), at, out, TestType(-3), Write::add);
     CHECK(out == TestType(-2) * expected);
   }
 }

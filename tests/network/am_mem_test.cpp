@@ -151,7 +151,8 @@ TEST_CASE("the preconditioned step does not depend on the scale of inputs or res
     for (int s = 0; s < 3; ++s) {
       const Matrix<double> inputs = input_scale * a;
       Matrix<double> residual = residual_scale * r;
-      step.update(workers.lane(), AmMem{}.rates(false, 1), inputs, residual, weight, 12);
+      const double correction = step.advance(workers.lane(), AmMem{}, inputs, residual);
+      weight += AmMem{}.learning_rate / correction * step.velocity();
     }
     return weight;
   };

@@ -16,6 +16,7 @@ namespace altmin {
 /// One factor of a product: a matrix, or its transpose, without a copy.
 template <class Scalar>
 struct Factor {
+  Factor() = default;
   template <class Derived>
   Factor(const Eigen::DenseBase<Derived>& matrix)  // NOLINT(google-explicit-constructor): a matrix is a factor
       : data{matrix.derived().data()},
@@ -41,10 +42,10 @@ struct Factor {
   Factor row_range(Index first, Index count) const { return part(first, 0, count, columns); }
   Factor column_range(Index first, Index count) const { return part(0, first, rows, count); }
 
-  const Scalar* data;
-  Index rows;
-  Index columns;
-  Index stride;
+  const Scalar* data = nullptr;
+  Index rows = 0;
+  Index columns = 0;
+  Index stride = 0;
   bool transposed = false;
   bool padded = false;  // whether columns can be read up to padded_rows(rows): they need not be packed
 
@@ -195,6 +196,7 @@ struct Cut {
 
   Index first(Index i) const { return std::min(length, i * units / count * unit); }
   Index size(Index i) const { return first(i + 1) - first(i); }
+  Index widest() const { return (units + count - 1) / count * unit; }
 
   Index length;
   Index unit;
@@ -344,11 +346,11 @@ void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor
   detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::all);
 }
 
-/// out = alpha factor factor', or out += the same to a symmetric out: at half the price.
+/// The same for a product that is symmetric, as that with the own transpose, and an out that is: at half the price.
 template <class Scalar>
-void multiply_by_own_transpose(const Lane<Scalar>& lane, const Factor<Scalar>& factor, View<Scalar> out,
-                               Scalar alpha = Scalar(1), Write write = Write::replace) {
-  detail::multiply_triangle(lane, factor, factor.transpose(), out, alpha, write, detail::Triangle::lower);
+void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
+                        View<Scalar> out, Scalar alpha = Scalar(1), Write write = Write::replace) {
+  detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::lower);
   constexpr Index band = 64;  // columns whose mirror image stays in the cache
   lane.parallel_for_leaves((out.cols() + band - 1) / band, [&](Index b, const Lane<Scalar>&) {
     const Index first = b * band;

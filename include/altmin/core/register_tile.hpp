@@ -158,6 +158,9 @@ struct RegisterTile {
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) sums[j][p] = pmadd(column[p], factor, sums[j][p]);
       }
+      // Columns that lie apart escape the processor's own prefetching.
+      ALTMIN_UNROLL
+      for (int p = 0; p < Packets; ++p) prefetch(a + p * lanes + 16 * left.step);
       a += left.step;
       b += row_step;
     }

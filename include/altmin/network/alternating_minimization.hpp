@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "altmin/core/error.hpp"
 #include "altmin/network/auxiliary_variable.hpp"
-#include "altmin/network/code_descent.hpp"
+#include "altmin/network/code_problem.hpp"
 #include "altmin/network/forward_pass.hpp"
 #include "altmin/network/gradient_update.hpp"
 
@@ -49,9 +48,6 @@ class AlternatingMinimization {
     for (Index l = 0; l < forward_.blocks(); ++l) {
       const auto block = forward_.block(layers, l);
       updates_.emplace_back(block);
-      if (l == 0) continue;
-      largest_ = std::max(largest_, block.largest());
-      widest_slice_ = std::max(widest_slice_, slice_size(block.matrix()));
     }
     codes_.resize(blocks - 1);
     penalties_.resize(blocks - 1);
@@ -119,6 +115,7 @@ class AlternatingMinimization {
       code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
     const auto& lowest = code_at(0);
+    residual(0).fit(forward_.output(0).rows(), samples);
     residual(0).view() = lowest.target_scale * lowest.displacement.view();
     penalties_[0] = static_cast<double>(residual(0).view().squaredNorm()) / static_cast<double>(samples);
     for (const double penalty : penalties_) {
@@ -146,7 +143,7 @@ class AlternatingMinimization {
 
   /// Bytes held for training, beside the network's parameters.
   Index bytes() const {
-    Index sum = forward_.bytes() + prediction_.bytes() + pulled_target_.bytes();
+    Index sum = forward_.bytes() + prediction_.bytes();
     for (const auto& update : updates_) sum += update.bytes();
     for (const auto& code : codes_) sum += code.bytes();
     for (const auto& evaluation : evaluations_) sum += evaluation.bytes();
@@ -160,13 +157,6 @@ class AlternatingMinimization {
   }
 
  private:
-  /// Sums of squares at the end of the code iterations.
-  struct SolveSums {
-    double displacement = 0;
-    double change = 0;  // of the prediction, by the displacement
-    double residual = 0;
-  };
-
   Index last() const { return forward_.blocks() - 1; }
   Buffer<Scalar>& residual(Index l) { return residuals_[static_cast<std::size_t>(l)]; }
   AuxiliaryVariable<Scalar>& code_at(Index l) { return codes_[static_cast<std::size_t>(l)]; }
@@ -175,72 +165,20 @@ class AlternatingMinimization {
   void take_memory(Context& context, Index samples) {
     for (Index l = 0; l < code_count(); ++l) {
       code_at(l).fit(forward_.output(l).rows(), samples);
-      residual(l).fit(forward_.output(l).rows(), samples);
       forward_.block(context.layers, l + 1).fit(evaluations_[static_cast<std::size_t>(l + 1)], samples);
     }
     prediction_.fit(forward_.prediction().rows(), samples);
-    bool coupled = false;
-    for (Index l = 1; l < forward_.blocks(); ++l) {
-      coupled = coupled || forward_.block(context.layers, l).couples_samples();
-    }
     const Index slots = context.lane.threads();
     if (static_cast<Index>(descents_.size()) < slots) descents_.resize(static_cast<std::size_t>(slots));
-    for (auto& descent : descents_) {
-      descent.reserve(largest_, std::min(samples, widest_slice_));
-      for (auto& buffer : descent.scratch.buffers) buffer.fit(largest_, std::min(samples, widest_slice_));
-    }
-    if (coupled) descents_.front().reserve(largest_, samples);  // the one slice of a coupled block is the caller's
     sums_.resize(static_cast<std::size_t>(samples));
-  }
-
-  /// The samples that one thread takes through all iterations of a code update. Where the matrix of the block stays in
-  /// a core's cache, few: so does then all that belongs to them.
-  static Index slice_size(ConstView<Scalar> matrix) {
-    constexpr Index cache = Index{1} << 20;
-    return matrix.size() * static_cast<Index>(sizeof(Scalar)) <= cache ? 24 : 128;
-  }
-
-  /// How the iterations on the code below a block that ends in a matrix W come down to the input of W: by W', from the
-  /// residual; or by W'W, from what the target asks for, one product instead of a forward and a backward one.
-  struct WayDown {
-    Factor<Scalar> matrix;
-    bool normal;
-  };
-
-  /// Whether W'W takes fewer multiplications. It serves a squared distance only.
-  bool normal_matrix_pays(Index l, ConstView<Scalar> matrix, Index samples) const {
-    const auto inputs = static_cast<double>(matrix.cols());
-    const auto outputs = static_cast<double>(matrix.rows());
-    const double columns = static_cast<double>(samples) * (config_.code_iterations - 1);
-    return l != last() && inputs * (columns + outputs / 2) < 2 * outputs * columns;
-  }
-
-  /// Prepares the way down through block l. Its matrix lies in the memory of the block's gradients.
-  template <class Context>
-  WayDown find_way_down(Context& context, Index l, ConstView<Scalar> matrix) {
-    const bool normal = normal_matrix_pays(l, matrix, context.x.cols());
-    const Index inputs = matrix.cols();
-    Buffer<Scalar>& memory = updates_[static_cast<std::size_t>(l)].workspace();
-    memory.fit(padded_rows<Scalar>(inputs), normal ? inputs : matrix.rows());
-    View<Scalar> rows{memory.view().data(), inputs, memory.columns(), memory.rows()};
-    if (normal) {
-      multiply_by_own_transpose<Scalar>(context.lane, transposed(matrix), rows);
-      set_residual(context, l, forward_.at(context, l), {}, residual(l).view());
-      pulled_target_.fit(inputs, context.x.cols());
-      multiply<Scalar>(context.lane, transposed(matrix), residual(l).view(), pulled_target_.view());
-    } else {
-      rows = matrix.transpose();
-    }
-    return {padded(memory.view(), inputs), normal};
   }
 
   /// Block l at its updated input. Its output goes to `predicted`; that of the last block is kept for its weight
   /// update.
   template <class Context>
-  BlockPoint<Scalar> moved_point(Context& context, Index l, View<Scalar> predicted, Index first, Index count) {
-    return {code_at(l - 1).updated.view().slice(first, count),
-            l == last() ? prediction_.view().slice(first, count) : predicted, evaluations_[static_cast<std::size_t>(l)],
-            forward_.at(context, l).inner, first};
+  BlockPoint<Scalar> moved_point(Context& context, Index l) {
+    return {code_at(l - 1).updated.view(), l == last() ? prediction_.view() : View<Scalar>{},
+            evaluations_[static_cast<std::size_t>(l)], forward_.at(context, l).inner};
   }
 
   /// The block at the input that its weight update sees. An inner block ends in a map or a normalization, whose
@@ -249,7 +187,8 @@ class AlternatingMinimization {
   BlockPoint<Scalar> weight_point(Context& context, Index l) {
     const auto forward = forward_.at(context, l);
     if (l == 0 || config_.weight_inputs == WeightInputs::forward) return forward;
-    return moved_point(context, l, forward.y, 0, forward.x.cols());
+    const auto moved = moved_point(context, l);
+    return {moved.x, l == last() ? moved.y : forward.y, moved.inner, moved.step};
   }
 
   /// Derivative factor of block l's term in the code phase: the term's derivative by the block's output is -scale times
@@ -279,19 +218,37 @@ class AlternatingMinimization {
   double update_code(Context& context, Index l) {
     const auto block = forward_.block(context.layers, l + 1);
     const Index samples = context.x.cols();
-    const auto matrix = block.matrix();
-    std::optional<WayDown> way;
-    if (matrix.size() > 0) way = find_way_down(context, l + 1, matrix);
-    const detail::Cut slices{samples, block.couples_samples() ? samples : slice_size(matrix), 8};
+    residual(l + 1).fit(forward_.output(l + 1).rows(), samples);
+    CodeProblem<Layers> problem{block,
+                                forward_.at(context, l + 1),
+                                moved_point(context, l + 1),
+                                code_at(l).updated.view(),
+                                code_at(l).displacement.view(),
+                                residual(l + 1).view(),
+                                code_rates(context, l),
+                                config_.code_iterations,
+                                l + 1 < last()};
+    const auto set = [&](const BlockPoint<Scalar>& at, ConstView<Scalar> change, View<Scalar> result) {
+      set_residual(context, l + 1, at, change, result);
+    };
+    const detail::Cut slices = problem.slices();
+    const Index users = slices.count == 1 ? 1 : context.lane.threads();  // a single slice is the caller's
+    for (Index slot = 0; slot < users; ++slot) problem.reserve(descents_[static_cast<std::size_t>(slot)]);
+    // Until the weights move, gradients leave their memory to others, and so does the residual that comes next.
+    problem.prepare(context.lane, updates_[static_cast<std::size_t>(l + 1)].workspace(), residual(l), set);
     context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
-      sums_[static_cast<std::size_t>(i)] = solve(context, l, block, way, lane, slices.first(i), slices.size(i));
+      sums_[static_cast<std::size_t>(i)] =
+          problem.solve(lane, descents_[static_cast<std::size_t>(lane.slot())], slices.first(i), slices.size(i), set);
     });
-    SolveSums sums;
+    CodeSums sums;
     for (Index i = 0; i < slices.count; ++i) {  // in this order: the same bits for any number of threads
-      const SolveSums& part = sums_[static_cast<std::size_t>(i)];
+      const CodeSums& part = sums_[static_cast<std::size_t>(i)];
       sums.displacement += part.displacement;
       sums.change += part.change;
       sums.residual += part.residual;
+    }
+    if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
+      set(forward_.at(context, l + 1), {}, residual(l + 1).view());
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
     const double gain = term_scale(context, l + 1) * sums.change / sums.displacement + proximity_scale(l);
@@ -300,6 +257,13 @@ class AlternatingMinimization {
       curvature = std::max(gain, 0.9 * curvature);
     }
     return sums.displacement;
+  }
+
+  template <class Context>
+  CodeRates<Scalar> code_rates(const Context& context, Index l) const {
+    return {static_cast<Scalar>(-term_scale(context, l + 1)), static_cast<Scalar>(proximity_scale(l)),
+            static_cast<Scalar>(config_.lambda_code / (context.mu_scale * mu_) / mean_count(l)),
+            static_cast<Scalar>(code_rate(l)), static_cast<Scalar>(config_.code_momentum)};
   }
 
   /// The rate of the iterations on code l. The curvature along the last displacement, which leans towards the
@@ -311,73 +275,6 @@ class AlternatingMinimization {
     const bool limited = config_.limit_code_rate && curvature > 0;
     return limited ? std::min(config_.code_learning_rate, (l + 1 == last() ? 0.25 : 0.5) / curvature)
                    : config_.code_learning_rate;
-  }
-
-  /// The code iterations for the samples first .. first + count - 1.
-  template <class Context>
-  SolveSums solve(Context& context, Index l, const Block<Layers>& block, const std::optional<WayDown>& way,
-                  const Lane<Scalar>& lane, Index first, Index count) {
-    CodeDescent<Scalar>& descent = descents_[static_cast<std::size_t>(lane.slot())];
-    const ConstView<Scalar> forward_code = forward_.output(l).view().slice(first, count);
-    View<Scalar> displacement = code_at(l).displacement.view().slice(first, count);
-    View<Scalar> updated = code_at(l).updated.view().slice(first, count);
-    View<Scalar> residual_slice = residual(l + 1).view().slice(first, count);
-    descent.fit(forward_code.rows(), block.matrix().cols(), block.outputs(), count);
-    const auto from = forward_.at(context, l + 1).slice(first, count);
-    const auto to = moved_point(context, l + 1, descent.predicted.view(), first, count);
-    const CodeRates<Scalar> rates{static_cast<Scalar>(-term_scale(context, l + 1)),
-                                  static_cast<Scalar>(proximity_scale(l)),
-                                  static_cast<Scalar>(config_.lambda_code / (context.mu_scale * mu_) / mean_count(l)),
-                                  static_cast<Scalar>(code_rate(l)), static_cast<Scalar>(config_.code_momentum)};
-
-    // At c0 the prediction is the forward pass's own: the first iteration needs no product for it.
-    if (!way || !way->normal) set_residual(context, l + 1, from, {}, residual_slice);
-    if (!way) {
-      for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
-        block.pull_back(lane, iteration == 0 ? from : to, residual_slice, descent.pulled.view(), descent.scratch);
-        descent.move(rates, forward_code, displacement, updated, iteration == 0);
-        block.difference(lane, from, displacement, to, descent.change.view(), descent.scratch);
-        set_residual(context, l + 1, to, descent.change.view(), residual_slice);
-      }
-    } else {
-      const auto head = block.head();
-      const auto head_from = block.head_point(from);
-      const auto head_to = block.head_point(to);
-      const Index k = head.size();
-      const bool one_pass = k == 1 && head[0].elementwise();
-      for (int iteration = 0; iteration < config_.code_iterations; ++iteration) {
-        const bool first_time = iteration == 0;
-        if (!way->normal) {
-          multiply<Scalar>(lane, way->matrix, residual_slice, descent.slope.view());
-        } else {
-          descent.slope.view() = pulled_target_.view().slice(first, count);
-          if (!first_time) {
-            multiply<Scalar>(lane, way->matrix, descent.moved.view(), descent.slope.view(), Scalar(-1), Write::add);
-          }
-        }
-        if (one_pass) {
-          head[0].with_elementwise([&](const auto& f) {
-            descent.move_through(f, rates, block.point(from, 0), block.point(to, 0), displacement, updated, first_time);
-          });
-        } else {
-          head.pull_back(lane, first_time ? head_from : head_to, descent.slope.view(), descent.pulled.view(),
-                         descent.scratch);
-          descent.move(rates, forward_code, displacement, updated, first_time);
-          head.difference(lane, head_from, displacement, head_to, descent.moved.view(), descent.scratch);
-        }
-        if (way->normal && iteration + 1 < config_.code_iterations) continue;
-        block[k].difference(lane, block.point(from, k), descent.moved.view(), block.point(to, k),
-                            descent.change.view());
-        set_residual(context, l + 1, to, descent.change.view(), residual_slice);
-      }
-    }
-    const SolveSums sums{static_cast<double>(displacement.squaredNorm()),
-                         static_cast<double>(descent.change.view().squaredNorm()),
-                         static_cast<double>(residual_slice.squaredNorm())};
-    if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
-      set_residual(context, l + 1, from, {}, residual_slice);
-    }
-    return sums;
   }
 
   /// What block l lacks at a point of some samples, from its prediction there to its target: `change` is how far the
@@ -430,13 +327,10 @@ class AlternatingMinimization {
   std::vector<AuxiliaryVariable<Scalar>> codes_;
   std::vector<Evaluation<Scalar>> evaluations_;  // at the updated codes
   std::vector<Buffer<Scalar>> residuals_;
-  Buffer<Scalar> prediction_;     // at the updated codes
-  Buffer<Scalar> pulled_target_;  // of the block whose codes are being updated, at the input of its matrix
+  Buffer<Scalar> prediction_;  // at the updated codes
   std::vector<double> penalties_;
   std::vector<CodeDescent<Scalar>> descents_;  // one a thread
-  std::vector<SolveSums> sums_;                // one a slice
-  Index largest_ = 0;                          // rows of the largest array in the blocks that codes go into
-  Index widest_slice_ = 0;                     // samples of the largest slice of a code
+  std::vector<CodeSums> sums_;                 // one a slice
 };
 
 }  // namespace altmin

@@ -54,7 +54,7 @@ struct AmMem {
   double momentum = 0.9;          ///< of the preconditioned steps; 0 to below 1
   double damping = 0.03;          ///< share of the mean eigenvalue added to a memory before its inverse root; above 0
   int memory_interval = 5;        ///< preconditioned: steps between two additions to the memories; 1 or more
-  int root_interval = 100;  ///< inverse roots are taken at steps 0, 1, 2, 4, ... and then this far apart; 1 or more
+  int root_interval = 200;  ///< inverse roots are taken at steps 0, 1, 2, 4, ... and then this far apart; 1 or more
   double weight_decay = 0;  ///< preconditioned: decoupled decay of weights; 0 or more
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
 
@@ -124,7 +124,8 @@ inline AmMem::Rates AmMem::rates(bool output, double scale) const { return {*thi
 ///   Q = S^(-1/2) R, over its running root mean square,  P = (Q/B) (A^(-1/2) a)',
 ///   M <- momentum M + (1 - momentum) P,                 W <- W + rate M / (1 - momentum^t).
 ///
-/// Not in the paper: A is its memory as a running average, S the counterpart on the output side.
+/// Not in the paper: A is its memory as a running average, S the counterpart on the output side. With fewer outputs
+/// than samples it is cheaper to multiply R a' by A^(-1/2), which is the same.
 template <class Scalar>
 class PreconditionedStep {
  public:
@@ -133,11 +134,8 @@ class PreconditionedStep {
         output_memory_{Matrix<Scalar>::Zero(outputs, outputs)},
         velocity_{Matrix<Scalar>::Zero(outputs, inputs)} {}
 
-  /// Moves `weight` (outputs x inputs) by a batch's inputs and residuals. Weight decay acts on its first `decaying`
-  /// columns.
-  void update(const Lane<Scalar>& lane, const AmMem::Rates& rates, ConstView<Scalar> a, ConstView<Scalar> residual,
-              View<Scalar> weight, Index decaying) {
-    const AmMem& options = rates.options;
+  /// Takes up a batch's inputs and residuals into M, and the memories. Returns 1 - momentum^t.
+  double advance(const Lane<Scalar>& lane, const AmMem& options, ConstView<Scalar> a, ConstView<Scalar> residual) {
     const Index samples = a.cols();
     if (steps_ % options.memory_interval == 0 || steps_ < options.memory_interval) {
       ++additions_;
@@ -153,9 +151,7 @@ class PreconditionedStep {
       output_root_ *= static_cast<Scalar>(std::sqrt(full));
       next_root_ = steps_ == 0 ? 1 : std::min(2 * steps_, steps_ + options.root_interval);
     }
-    scaled_inputs_.fit(a.rows(), samples);
     scaled_residual_.fit(residual.rows(), samples);
-    multiply<Scalar>(lane, input_root_, a, scaled_inputs_.view());
     multiply<Scalar>(lane, output_root_, residual, scaled_residual_.view());
     ++steps_;
     // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
@@ -165,18 +161,28 @@ class PreconditionedStep {
     const double correction = 1 - std::pow(options.momentum, static_cast<double>(steps_));
     const double size = std::sqrt(mean_square_ / correction) + 1e-30;
     const auto momentum = static_cast<Scalar>(options.momentum);
-    velocity_ *= momentum;
-    multiply<Scalar>(lane, scaled_residual_.view(), transposed(scaled_inputs_.view()), velocity_,
-                     static_cast<Scalar>((1 - options.momentum) / (size * static_cast<double>(samples))), Write::add);
-    const double rate = rates.learning_rate();
-    weight.leftCols(decaying) *= static_cast<Scalar>(1 - rate * options.weight_decay);
-    weight += static_cast<Scalar>(rate / correction) * velocity_;
+    const auto share = static_cast<Scalar>((1 - options.momentum) / (size * static_cast<double>(samples)));
+    lane.parallel_ranges(velocity_.cols(), velocity_.rows(),
+                         [&](Index first, Index count) { velocity_.middleCols(first, count) *= momentum; });
+    if (residual.rows() < samples) {
+      scaled_.fit(residual.rows(), a.rows());
+      multiply<Scalar>(lane, scaled_residual_.view(), transposed(a), scaled_.view());
+      multiply<Scalar>(lane, scaled_.view(), input_root_, velocity_, share, Write::add);
+    } else {
+      scaled_.fit(a.rows(), samples);
+      multiply<Scalar>(lane, input_root_, a, scaled_.view());
+      multiply<Scalar>(lane, scaled_residual_.view(), transposed(scaled_.view()), velocity_, share, Write::add);
+    }
+    return correction;
   }
+
+  /// M, outputs x inputs.
+  const Matrix<Scalar>& velocity() const { return velocity_; }
 
   Index bytes() const {
     return (2 * (input_memory_.size() + output_memory_.size()) + velocity_.size()) *
                static_cast<Index>(sizeof(Scalar)) +
-           scaled_inputs_.bytes() + scaled_residual_.bytes() + roots_.bytes();
+           scaled_.bytes() + scaled_residual_.bytes() + roots_.bytes();
   }
 
   friend bool operator==(const PreconditionedStep& a, const PreconditionedStep& b) {
@@ -188,8 +194,8 @@ class PreconditionedStep {
  private:
   static void remember(const Lane<Scalar>& lane, ConstView<Scalar> batch, double weight, Matrix<Scalar>& memory) {
     memory *= static_cast<Scalar>(1 - weight);
-    multiply_by_own_transpose<Scalar>(lane, batch, memory, static_cast<Scalar>(weight / double(batch.cols())),
-                                      Write::add);
+    multiply_symmetric<Scalar>(lane, batch, transposed(batch), memory,
+                               static_cast<Scalar>(weight / double(batch.cols())), Write::add);
   }
 
   Matrix<Scalar> input_memory_;
@@ -202,7 +208,7 @@ class PreconditionedStep {
   Index additions_ = 0;
   Index next_root_ = 0;
   InverseRoot<Scalar> roots_;
-  Buffer<Scalar> scaled_inputs_;
+  Buffer<Scalar> scaled_;  // the inputs, or the gradient, before or after A^(-1/2)
   Buffer<Scalar> scaled_residual_;
 };
 
@@ -236,18 +242,14 @@ class MemoryUpdate {
                                    [&](ConstView<Scalar> slope) {
                                      if (!descent) residual_.view() = static_cast<Scalar>(-here.x.cols()) * slope;
                                    });
-    auto parameters = layer.parameters();
-    const bool bias = parameters.size() > 1;
-    if (parameters[0].frozen() && (!bias || parameters[1].frozen())) return;
-    gather(layer, here.x, bias);
+    const auto parameters = layer.parameters();
+    if (parameters[0].frozen() && (parameters.size() == 1 || parameters[1].frozen())) return;
+    gather_inputs(lane, here.x, parameters.size() > 1);
     if (descent) {
-      descend(lane, rates.options, here.x.rows());
+      descend(lane, rates.options, parameters);
     } else {
-      if (!step_) step_.emplace(weight_.rows(), weight_.columns());
-      step_->update(lane, rates, inputs_.view(), residual_.view(), weight_.view(), here.x.rows());
+      precondition(lane, rates, parameters);
     }
-    if (!parameters[0].frozen()) parameters[0].values() = weight_.view().leftCols(here.x.rows());
-    if (bias && !parameters[1].frozen()) parameters[1].values() = weight_.view().rightCols(1);
   }
 
   /// Memory that is anybody's between two updates.
@@ -272,26 +274,48 @@ class MemoryUpdate {
     for (Index k = block.size() - 1; k > map_; --k) block[k].undo(block.point(at, k), residual, residual);
   }
 
-  /// The map as one matrix, and its inputs, with a row of ones for the bias.
-  template <class Layer>
-  void gather(Layer& layer, ConstView<Scalar> x, bool bias) {
-    const Index inputs = x.rows() + (bias ? 1 : 0);
-    inputs_.fit(inputs, x.cols());
-    weight_.fit(layer.output().size(), inputs);
-    inputs_.view().topRows(x.rows()) = x;
-    weight_.view().leftCols(x.rows()) = layer.parameters()[0].value();
-    if (!bias) return;
-    inputs_.view().bottomRows(1).setOnes();
-    weight_.view().rightCols(1) = layer.parameters()[1].value();
+  /// The inputs of the map, with a row of ones for the bias.
+  void gather_inputs(const Lane<Scalar>& lane, ConstView<Scalar> x, bool bias) {
+    inputs_.fit(x.rows() + (bias ? 1 : 0), x.cols());
+    lane.parallel_ranges(x.cols(), x.rows(), [&](Index first, Index count) {
+      inputs_.view().middleCols(first, count).topRows(x.rows()) = x.middleCols(first, count);
+    });
+    if (bias) inputs_.view().bottomRows(1).setOnes();
   }
 
-  void descend(const Lane<Scalar>& lane, const AmMem& options, Index shrinking) {
-    if (!memory_) memory_.emplace(weight_.rows(), weight_.columns());
-    codes_.fit(weight_.rows(), inputs_.columns());
-    multiply<Scalar>(lane, weight_.view(), inputs_.view(), codes_.view());
+  void precondition(const Lane<Scalar>& lane, const Rates& rates, Span<Parameter<Scalar>> parameters) {
+    if (!step_) step_.emplace(residual_.rows(), inputs_.rows());
+    const double correction = step_->advance(lane, rates.options, inputs_.view(), residual_.view());
+    const double rate = rates.learning_rate();
+    const auto step = static_cast<Scalar>(rate / correction);
+    const auto kept = static_cast<Scalar>(1 - rate * rates.options.weight_decay);
+    const auto& velocity = step_->velocity();
+    View<Scalar> weight = parameters[0].values();
+    if (!parameters[0].frozen()) {
+      lane.parallel_ranges(weight.cols(), weight.rows(), [&](Index first, Index count) {
+        View<Scalar>{weight}.middleCols(first, count) =
+            kept * weight.middleCols(first, count) + step * velocity.middleCols(first, count);
+      });
+    }
+    if (parameters.size() > 1 && !parameters[1].frozen()) parameters[1].values() += step * velocity.rightCols(1);
+  }
+
+  /// The map as one matrix, with the bias as its last column, to its minimum.
+  void descend(const Lane<Scalar>& lane, const AmMem& options, Span<Parameter<Scalar>> parameters) {
+    const Index inputs = parameters[0].value().cols();
+    const bool bias = parameters.size() > 1;
+    weight_.fit(residual_.rows(), inputs_.rows());
+    View<Scalar> weight = weight_.view();
+    weight.leftCols(inputs) = parameters[0].value();
+    if (bias) weight.rightCols(1) = parameters[1].value();
+    if (!memory_) memory_.emplace(weight.rows(), weight.cols());
+    codes_.fit(weight.rows(), inputs_.columns());
+    multiply<Scalar>(lane, weight, inputs_.view(), codes_.view());
     codes_.view() += residual_.view();
     memory_->add(lane, inputs_.view(), codes_.view(), options.forgetting);
-    memory_->descend(lane, weight_.view(), options.lambda_weight, options.sweeps, options.sweep_tolerance, shrinking);
+    memory_->descend(lane, weight, options.lambda_weight, options.sweeps, options.sweep_tolerance, inputs);
+    if (!parameters[0].frozen()) parameters[0].values() = weight.leftCols(inputs);
+    if (bias && !parameters[1].frozen()) parameters[1].values() = weight.rightCols(1);
   }
 
   GradientUpdate<Layers, AdamMoments<Scalar>> gradient_update_;

@@ -29,44 +29,55 @@ struct CodeDescent {
   Buffer<Scalar> predicted;  // the block's output
   Scratch<Scalar> scratch;
 
-  /// Takes memory for slices of up to this size.
-  void reserve(Index features, Index samples) { fit(features, features, features, samples); }
-
-  /// Takes the shapes of a code's slice, of the input of the block's matrix and of the block's output.
-  void fit(Index features, Index inputs, Index outputs, Index samples) {
+  /// Takes the shapes of a code's slice and of the block's output.
+  void fit(Index features, Index outputs, Index samples) {
     velocity.fit(features, samples);
-    slope.fit(inputs, samples);
-    pulled.fit(features, samples);
-    moved.fit(inputs, samples);
     change.fit(outputs, samples);
-    predicted.fit(outputs, samples);
+  }
+
+  /// Takes the shape of the input of the block's matrix.
+  void fit_inside(Index inputs, Index samples) {
+    slope.fit(inputs, samples);
+    moved.fit(inputs, samples);
+  }
+
+  /// Takes memory for going through the block layer by layer, `largest` the rows of its largest array.
+  void fit_aside(Index largest, Index samples) {
+    for (auto* buffer : {&pulled, &predicted, &scratch.buffers[0], &scratch.buffers[1]}) buffer->fit(largest, samples);
   }
 
   /// One step of Nesterov's momentum, g the gradient: v <- momentum v + g, delta <- delta - rate (g + momentum v), from
   /// delta = v = 0 at first; c <- c0 + delta.
   void move(const CodeRates<Scalar>& rates, ConstView<Scalar> c0, View<Scalar> delta, View<Scalar> c, bool first) {
     for_each_piece(c.size(), [&](Index i, Index count) {
-      const auto here = piece(first ? c0 : ConstView<Scalar>{c}, i, count);
-      move_piece(rates, piece(pulled.view(), i, count), here, piece(c0, i, count), piece(delta, i, count),
-                 piece(c, i, count), i, first);
+      const auto start = piece(c0, i, count);
+      auto d = piece(delta, i, count);
+      move_piece(rates, piece(pulled.view(), i, count), start, d, i, first);
+      piece(c, i, count) = start + d;
     });
   }
 
   /// The same where nothing but one elementwise layer stands between the code and the matrix, in one pass through
-  /// memory: down from `slope` through the layer, and up again to `moved`.
+  /// memory: down from `slope` through the layer, and up again to `moved`. The points take the new code and the layer's
+  /// output with the last step alone.
   template <class Elementwise>
-  void move_through(const Elementwise& f, const CodeRates<Scalar>& rates, const Point<Scalar>& from,
-                    const Point<Scalar>& to, View<Scalar> delta, View<Scalar> c, bool first) {
+  void move_through(const Elementwise& f, const CodeRates<Scalar>& rates, const Point<Scalar>& from, View<Scalar> delta,
+                    View<Scalar> c, View<Scalar> y, bool first, bool last) {
     for_each_piece(c.size(), [&](Index i, Index count) {
       const auto c0 = piece(from.x, i, count);
-      const auto y0 = piece(ConstView<Scalar>{from.y}, i, count);
-      const auto here = piece(first ? from.x : to.x, i, count);
-      const auto y_here = piece(ConstView<Scalar>{first ? from.y : to.y}, i, count);
-      move_piece(rates, f.slope_times(here, y_here, piece(slope.view(), i, count)), here, c0, piece(delta, i, count),
-                 piece(c, i, count), i, first);
+      const auto y0 = piece(from.y, i, count);
+      const auto down = piece(slope.view(), i, count);
+      auto d = piece(delta, i, count);
       auto dy = piece(moved.view(), i, count);
-      dy = f.change(c0, y0, piece(delta, i, count), piece(to.x, i, count));
-      piece(to.y, i, count) = y0 + dy;
+      if (first) {
+        move_piece(rates, f.slope_times(c0, y0, down), c0, d, i, true);
+      } else {
+        move_piece(rates, f.slope_times(c0 + d, y0 + dy, down), c0, d, i, false);
+      }
+      dy = f.change(c0, y0, d, c0 + d);
+      if (!last) return;
+      piece(c, i, count) = c0 + d;
+      piece(y, i, count) = y0 + dy;
     });
   }
 
@@ -92,22 +103,22 @@ struct CodeDescent {
   }
 
   template <class Pulled>
-  void move_piece(const CodeRates<Scalar>& rates, const Pulled& down, Eigen::Map<const Array> here,
-                  Eigen::Map<const Array> c0, Eigen::Map<Array> delta, Eigen::Map<Array> c, Index i, bool first) {
+  void move_piece(const CodeRates<Scalar>& rates, const Pulled& down, Eigen::Map<const Array> c0,
+                  Eigen::Map<Array> delta, Index i, bool first) {
     EIGEN_ALIGN_MAX Scalar memory[static_cast<std::size_t>(piece_size)];
-    Eigen::Map<Array, Eigen::AlignedMax> g{memory, c.size()};
-    auto v = piece(velocity.view(), i, c.size());
+    Eigen::Map<Array, Eigen::AlignedMax> g{memory, delta.size()};
+    auto v = piece(velocity.view(), i, delta.size());
     g = rates.pull * down;
-    if (!first) g += rates.proximity * delta;
-    if (rates.sparsity != Scalar(0)) g += rates.sparsity * here.sign();
     if (first) {
+      if (rates.sparsity != Scalar(0)) g += rates.sparsity * c0.sign();
       v = g;
       delta = -rates.rate * (Scalar(1) + rates.momentum) * g;
     } else {
+      if (rates.sparsity != Scalar(0)) g += rates.sparsity * (c0 + delta).sign();
+      g += rates.proximity * delta;
       v = rates.momentum * v + g;
       delta -= rates.rate * (g + rates.momentum * v);
     }
-    c = c0 + delta;
   }
 };
 

@@ -29,7 +29,7 @@ class CoactivationMemory {
       inputs_ *= static_cast<Scalar>(1 - forgetting);
       targets_ *= static_cast<Scalar>(1 - forgetting);
     }
-    multiply_by_own_transpose<Scalar>(lane, a, inputs_, fresh, Write::add);
+    multiply_symmetric<Scalar>(lane, a, transposed(a), inputs_, fresh, Write::add);
     multiply<Scalar>(lane, c, transposed(a), targets_, fresh, Write::add);
   }
 

@@ -31,19 +31,29 @@ class InverseRoot {
     auto* product = &memory_[3];
     y->view() = matrix;
     y->view().diagonal().array() += floor;
-    z->view().setIdentity();
     const Scalar bound = largest_eigenvalue_bound(y->view());
     y->view() /= bound;
     // The eigenvalues of Z Y are in [low^2, 1]. Scaling the cubic so that both ends of [low, 1] meet in the same value
-    // brings small ones up by 6.75 an iteration instead of 2.25.
-    for (double low = std::sqrt(static_cast<double>(floor / bound)); low < 0.9999;) {
+    // brings small ones up by 6.75 an iteration instead of 2.25. All iterates are functions of one symmetric matrix: so
+    // are their products.
+    bool first = true;  // z is the identity
+    for (double low = std::sqrt(static_cast<double>(floor / bound)); low < 0.9999 || first; first = false) {
       const double scale = std::sqrt(3 / (1 + low + low * low));
       low = scale * low * (3 - scale * scale * low * low) / 2;
-      multiply<Scalar>(lane, z->view(), y->view(), t->view(), static_cast<Scalar>(-scale * scale * scale / 2));
+      const auto factor = static_cast<Scalar>(-scale * scale * scale / 2);
+      if (first) {
+        t->view() = factor * y->view();
+      } else {
+        multiply_symmetric<Scalar>(lane, z->view(), y->view(), t->view(), factor);
+      }
       t->view().diagonal().array() += static_cast<Scalar>(1.5 * scale);
-      multiply<Scalar>(lane, y->view(), t->view(), product->view());
+      multiply_symmetric<Scalar>(lane, y->view(), t->view(), product->view());
       std::swap(y, product);
-      multiply<Scalar>(lane, t->view(), z->view(), product->view());
+      if (first) {
+        std::swap(z, t);
+        continue;
+      }
+      multiply_symmetric<Scalar>(lane, t->view(), z->view(), product->view());
       std::swap(z, product);
     }
     root = z->view() / std::sqrt(bound);

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <algorithm>
+
+#include "altmin/network/block.hpp"
+#include "altmin/network/code_descent.hpp"
+
+namespace altmin {
+
+/// What the iterations on some samples of a code come to: sums of squares at their end.
+struct CodeSums {
+  double displacement = 0;
+  double change = 0;  // of the block's output, by the displacement
+  double residual = 0;
+};
+
+/// The problem of one code in a step: gradient steps on what the block above makes of it, slice by slice of the batch.
+///
+/// Where the block ends in a matrix W, as dense ones do, they come down to the input of W by W', from the residual, or
+/// by W'W, from what the target asks for: one product instead of two. Through other blocks the residual is pulled back.
+///
+/// Residuals come from outside: set_residual(point, change, out) leaves in `out` what the block lacks at a point of
+/// some samples where its output has moved by `change` since the forward pass; an empty change stands for none.
+template <class Layers>
+struct CodeProblem {
+  using Scalar = typename Layers::Scalar;
+
+  Block<Layers> block;        // above the code
+  BlockPoint<Scalar> from;    // the block where the forward pass evaluated it
+  BlockPoint<Scalar> to;      // the block at the moved code; y is empty where nobody asks for its output
+  View<Scalar> code;          // the same as to.x, for writing
+  View<Scalar> displacement;  // code - from.x
+  View<Scalar> residual;      // of the block, as set_residual gives it
+  CodeRates<Scalar> rates;
+  int iterations;
+  bool quadratic;                // whether the target is a code, at a squared distance
+  Factor<Scalar> way_down = {};  // W' or W'W, once prepared
+  ConstView<Scalar> asked = {};  // W' times the target's displacement, where the way is W'W
+
+  ConstView<Scalar> matrix() const { return block.matrix(); }
+  Index samples() const { return code.cols(); }
+
+  /// The slices that one thread each takes through all iterations. Where W stays in a core's cache they are small: so
+  /// does then all that belongs to them.
+  detail::Cut slices() const {
+    constexpr Index cache = Index{1} << 20;
+    const bool near = matrix().size() * static_cast<Index>(sizeof(Scalar)) <= cache;
+    return {samples(), block.couples_samples() ? samples() : near ? 24 : 128, 8};
+  }
+
+  /// Takes one thread's memory for any of the slices.
+  void reserve(CodeDescent<Scalar>& descent) const {
+    const Index widest = std::min(samples(), slices().widest());
+    descent.fit(code.rows(), block.outputs(), widest);
+    if (matrix().size() > 0) descent.fit_inside(matrix().cols(), widest);
+    if (!in_one_pass()) descent.fit_aside(block.largest(), widest);
+  }
+
+  /// Finds the way down, in memory of the caller's: `way` for a matrix, `aim` for what is asked.
+  template <class SetResidual>
+  void prepare(const Lane<Scalar>& lane, Buffer<Scalar>& way, Buffer<Scalar>& aim, SetResidual&& set_residual) {
+    const auto weight = matrix();
+    if (weight.size() == 0) return;
+    const Index inputs = weight.cols();
+    const bool normal = quadratic && normal_matrix_pays();
+    way.fit(padded_rows<Scalar>(inputs), normal ? inputs : weight.rows());
+    const View<Scalar> rows{way.view().data(), inputs, way.columns(), way.rows()};
+    if (normal) {
+      multiply_symmetric<Scalar>(lane, transposed(weight), weight, rows);
+      set_residual(from, ConstView<Scalar>{}, residual);
+      aim.fit(inputs, samples());
+      multiply<Scalar>(lane, transposed(weight), residual, aim.view());
+      asked = aim.view();
+    } else {
+      lane.parallel_ranges(inputs, weight.rows(), [&](Index first, Index count) {
+        View<Scalar>{rows}.middleRows(first, count) = weight.middleCols(first, count).transpose();
+      });
+    }
+    way_down = padded(way.view(), inputs);
+  }
+
+  /// All iterations for the samples first .. first + count - 1.
+  template <class SetResidual>
+  CodeSums solve(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, Index first, Index count,
+                 SetResidual&& set_residual) const {
+    CodeProblem slice{block,
+                      from.slice(first, count),
+                      to.slice(first, count),
+                      code.slice(first, count),
+                      displacement.slice(first, count),
+                      residual.slice(first, count),
+                      rates,
+                      iterations,
+                      quadratic,
+                      way_down,
+                      asked.slice(first, count)};
+    descent.fit(code.rows(), block.outputs(), count);
+    // At the forward pass's code the prediction is its own: the first iteration needs no product for it.
+    if (slice.asked.rows() == 0) set_residual(slice.from, ConstView<Scalar>{}, slice.residual);
+    if (matrix().size() > 0) {
+      slice.descend_by_matrix(lane, descent, set_residual);
+    } else {
+      slice.descend_by_layers(lane, descent, set_residual);
+    }
+    return {static_cast<double>(slice.displacement.squaredNorm()),
+            static_cast<double>(descent.change.view().squaredNorm()),
+            static_cast<double>(slice.residual.squaredNorm())};
+  }
+
+ private:
+  /// Whether W'W takes fewer multiplications than W and W' in turn.
+  bool normal_matrix_pays() const {
+    const auto inputs = static_cast<double>(matrix().cols());
+    const auto outputs = static_cast<double>(matrix().rows());
+    const double columns = static_cast<double>(samples()) * (iterations - 1);
+    return inputs * (columns + outputs / 2) < 2 * outputs * columns;
+  }
+
+  /// Whether nothing but one elementwise layer stands between the code and W.
+  bool in_one_pass() const { return matrix().size() > 0 && block.size() == 2 && block[0].elementwise(); }
+
+  template <class SetResidual>
+  void descend_by_layers(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
+    descent.predicted.fit(block.outputs(), samples());
+    const BlockPoint<Scalar> at{to.x, to.y.size() > 0 ? to.y : descent.predicted.view(), to.inner, to.step, to.first};
+    descent.pulled.fit(code.rows(), samples());
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const bool start = iteration == 0;
+      block.pull_back(lane, start ? from : at, residual, descent.pulled.view(), descent.scratch);
+      descent.move(rates, from.x, displacement, code, start);
+      block.difference(lane, from, displacement, at, descent.change.view(), descent.scratch);
+      set_residual(at, ConstView<Scalar>{descent.change.view()}, residual);
+    }
+  }
+
+  template <class SetResidual>
+  void descend_by_matrix(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
+    descent.fit_inside(matrix().cols(), samples());
+    View<Scalar> slope = descent.slope.view();
+    View<Scalar> moved = descent.moved.view();
+    View<Scalar> change = descent.change.view();
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const bool start = iteration == 0;
+      const bool end = iteration + 1 == iterations;
+      if (asked.rows() == 0) {
+        multiply<Scalar>(lane, way_down, residual, slope);
+      } else {
+        slope = asked;
+        if (!start) multiply<Scalar>(lane, way_down, moved, slope, Scalar(-1), Write::add);
+      }
+      move_head(lane, descent, start, end);
+      if (asked.rows() > 0 && !end) continue;
+      multiply<Scalar>(lane, matrix(), moved, change);
+      if (to.y.size() > 0) View<Scalar>{to.y} = from.y + change;
+      set_residual(to, ConstView<Scalar>{change}, residual);
+    }
+  }
+
+  /// From the slope at the input of W down to the code, a step of it, and up again to how far that input has moved.
+  void move_head(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, bool start, bool end) {
+    if (in_one_pass()) {
+      const View<Scalar> y = block.point(to, 0).y;
+      block[0].with_elementwise([&](const auto& f) {
+        descent.move_through(f, rates, block.point(from, 0), displacement, code, y, start, end);
+      });
+      return;
+    }
+    const auto head = block.head();
+    const auto head_to = block.head_point(to);
+    descent.pulled.fit(code.rows(), samples());
+    head.pull_back(lane, start ? block.head_point(from) : head_to, descent.slope.view(), descent.pulled.view(),
+                   descent.scratch);
+    descent.move(rates, from.x, displacement, code, start);
+    head.difference(lane, block.head_point(from), displacement, head_to, descent.moved.view(), descent.scratch);
+  }
+};
+
+}  // namespace altmin
