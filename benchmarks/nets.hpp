@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -41,6 +42,24 @@ struct Model {
     return result;
   }
 };
+
+/// Operations of the products in one step of backprop (code_iterations = 0), or of an alternating minimization by the
+/// cheaper way down to each code (see CodeProblem).
+inline double operations(const Model& model, Index batch, int code_iterations) {
+  double multiplications = 0;
+  for (std::size_t l = 1; l < model.sizes.size(); ++l) {
+    const auto inputs = static_cast<double>(model.sizes[l - 1]);
+    const auto outputs = static_cast<double>(model.sizes[l]);
+    const double product = static_cast<double>(batch) * inputs * outputs;
+    multiplications += 2 * product;  // forward, gradient
+    if (l == 1) continue;
+    const double both_ways = 2 * code_iterations * product;
+    const double normal = inputs * inputs * (outputs / 2 + static_cast<double>(batch) * (code_iterations - 1));
+    const bool squared = l + 1 < model.sizes.size() && !model.batch_norm;
+    multiplications += code_iterations == 0 ? product : squared ? std::min(both_ways, 2 * product + normal) : both_ways;
+  }
+  return 2 * multiplications;
+}
 
 /// `count` hidden layers of one width.
 inline Model tower(std::string name, Index width, Index count) {

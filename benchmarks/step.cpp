@@ -40,7 +40,8 @@ std::unique_ptr<Trained> trained(const Model& model, Index batch, const Algorith
 }
 
 template <class Algorithm>
-void add_step(const std::string& name, const Model& model, Index batch, const Algorithm& algorithm, int threads) {
+void add_step(const std::string& name, const Model& model, Index batch, const Algorithm& algorithm, int threads,
+              int code_iterations = 0) {
   // It goes on training from one repetition to the next: warming up takes AM-mem longer than the measurement.
   const auto kept = std::make_shared<std::unique_ptr<Trained>>();
   bench::add(name + field("threads", threads), [=](benchmark::State& state) {
@@ -55,6 +56,9 @@ void add_step(const std::string& name, const Model& model, Index batch, const Al
       }
     }
     rate.report("items_per_second", static_cast<double>(batch));
+    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem>) {  // whose memories take products of their own
+      rate.report("GFLOP/s", 1e-9 * bench::operations(model, batch, code_iterations));
+    }
     state.counters["bytes"] = static_cast<double>(net.bytes());
   });
 }
@@ -65,7 +69,7 @@ void add_steps(const Model& model, Index batch, int threads) {
   };
   const auto alternating = [&](const std::string& algorithm, auto options, int iterations) {
     options.code_iterations = iterations;
-    add_step(name(algorithm) + field("iterations", iterations), model, batch, options, threads);
+    add_step(name(algorithm) + field("iterations", iterations), model, batch, options, threads, iterations);
   };
   alternating("am-adam", altmin::AmAdam{}, 1);
   alternating("am-adam", altmin::AmAdam{}, 5);

@@ -188,11 +188,17 @@ namespace detail {
 /// Which part of a product is wanted.
 enum class Triangle { all, lower };
 
-/// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, as many as parts of length `limit`
-/// would be.
+/// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, no longer than `limit`.
 struct Cut {
   Cut(Index length_, Index limit, Index unit_)
       : length{length_}, unit{unit_}, units{(length + unit - 1) / unit}, count{(length + limit - 1) / limit} {}
+
+  /// The same where threads share the parts: of several there are a multiple of four, for equal shares of two or four.
+  static Cut shared(Index length, Index limit, Index unit) {
+    Cut cut{length, limit, unit};
+    if (cut.count > 1) cut.count = std::min(cut.units, (cut.count + 3) / 4 * 4);
+    return cut;
+  }
 
   Index first(Index i) const { return std::min(length, i * units / count * unit); }
   Index size(Index i) const { return first(i + 1) - first(i); }
@@ -249,7 +255,7 @@ void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
   using Tile = RegisterTile<Scalar>;
   constexpr Index work = Index{1} << 23;  // multiplications of a cell, some fifty microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
-  const Cut columns{right.columns, width, Tile::columns};
+  const Cut columns = Cut::shared(right.columns, width, Tile::columns);
   const Cut rows{left.rows, std::max<Index>(work / (width * left.columns), Tile::rows), Tile::rows};
   const LeftPanels<Scalar> panels{lane, left};
   lane.parallel_for_leaves(rows.count * columns.count, [&](Index cell, const Lane<Scalar>& own) {
@@ -292,7 +298,7 @@ template <class Scalar>
 void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
                    Scalar alpha, Write write) {
   constexpr Index work = Index{1} << 23;
-  const Cut columns{right.columns, std::max<Index>(work / (left.rows * left.columns), 32), 32};
+  const Cut columns = Cut::shared(right.columns, std::max<Index>(work / (left.rows * left.columns), 32), 32);
   lane.parallel_for_leaves(columns.count, [&](Index c, const Lane<Scalar>&) {
     auto part = out.middleCols(columns.first(c), columns.size(c));
     if (write == Write::replace) part.setZero();

@@ -193,7 +193,9 @@ class PreconditionedStep {
 
  private:
   static void remember(const Lane<Scalar>& lane, ConstView<Scalar> batch, double weight, Matrix<Scalar>& memory) {
-    memory *= static_cast<Scalar>(1 - weight);
+    lane.parallel_ranges(memory.cols(), memory.rows(), [&](Index first, Index count) {
+      memory.middleCols(first, count) *= static_cast<Scalar>(1 - weight);
+    });
     multiply_symmetric<Scalar>(lane, batch, transposed(batch), memory,
                                static_cast<Scalar>(weight / double(batch.cols())), Write::add);
   }

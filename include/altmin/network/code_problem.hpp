@@ -45,7 +45,8 @@ struct CodeProblem {
   detail::Cut slices() const {
     constexpr Index cache = Index{1} << 20;
     const bool near = matrix().size() * static_cast<Index>(sizeof(Scalar)) <= cache;
-    return {samples(), block.couples_samples() ? samples() : near ? 24 : 128, 8};
+    if (block.couples_samples()) return {samples(), samples(), 8};
+    return detail::Cut::shared(samples(), near ? 32 : 128, 8);
   }
 
   /// Takes one thread's memory for any of the slices.
