@@ -185,6 +185,12 @@ class Network {
     return std::get_if<typename AlgorithmType::template Algorithm<Stack>>(&algorithm_);
   }
 
+  /// Calls visitor(algorithm) with the algorithm and its state, of whatever kind.
+  template <class Visitor>
+  decltype(auto) visit_algorithm(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), algorithm_);
+  }
+
   /// Threads to use, the calling one included; 0: all of the hardware (the default). Results do not depend on it.
   void set_threads(int threads) {
     if (threads < 0) throw OptionError("threads must be 0 or more, got " + detail::text(threads));
@@ -206,7 +212,7 @@ class Network {
   /// Bytes held for training and inference, packing memory of the products excepted.
   Index bytes() const {
     const Index parameters = layers_.parameter_count() * static_cast<Index>(sizeof(Scalar));
-    return parameters + std::visit([](const auto& algorithm) { return algorithm.bytes(); }, algorithm_);
+    return parameters + visit_algorithm([](const auto& algorithm) { return algorithm.bytes(); });
   }
 
   friend std::ostream& operator<<(std::ostream& out, const Network& net) {
