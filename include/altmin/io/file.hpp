@@ -68,15 +68,14 @@ inline std::string read_file(const std::string& path) {
 /// killed may leave its part file behind.) A link stays a link. Several threads must not replace one file at a time.
 class OutputFile {
  public:
-  explicit OutputFile(const std::string& path) : path_{path} {
+  explicit OutputFile(const std::string& path) : name_{path}, path_{path} {
     std::error_code error;
     const auto status = std::filesystem::status(path_, error);
     if (!std::filesystem::exists(status)) return;
     if (!std::filesystem::is_regular_file(status)) fail("it is not a file");
-    path_ = std::filesystem::canonical(path_);
+    path_ = std::filesystem::canonical(path_, error);
+    if (error) fail(error.message());
   }
-
-  std::string path() const { return path_.string(); }
 
   /// Throws where the file could not be written; for finding out early.
   void require_writable() const {
@@ -110,9 +109,7 @@ class OutputFile {
   void require(bool succeeded) const {
     if (!succeeded) fail(detail::system_reason());
   }
-  [[noreturn]] void fail(const std::string& reason) const {
-    throw Error("cannot write " + path_.string() + ": " + reason);
-  }
+  [[noreturn]] void fail(const std::string& reason) const { throw Error("cannot write " + name_ + ": " + reason); }
 
   template <class Use>
   void with_part(Use&& use) const {
@@ -137,6 +134,7 @@ class OutputFile {
     require(file.close());
   }
 
+  std::string name_;  // for messages
   std::filesystem::path path_;
 };
 
