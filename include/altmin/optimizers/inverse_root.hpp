@@ -36,7 +36,7 @@ class InverseRoot {
     y->view() /= bound;
     // The eigenvalues of Z Y are in [low^2, 1]. Scaling the cubic so that both ends of [low, 1] meet in the same value
     // brings small ones up by 6.75 an iteration instead of 2.25.
-    for (double low = std::sqrt(static_cast<double>(floor / bound)); low < 0.9999;) {
+    for (double low = std::sqrt(static_cast<double>(floor / bound)); low > 0 && low < 0.9999;) {
       const double scale = std::sqrt(3 / (1 + low + low * low));
       low = scale * low * (3 - scale * scale * low * low) / 2;
       multiply<Scalar>(lane, z->view(), y->view(), t->view(), static_cast<Scalar>(-scale * scale * scale / 2));
