@@ -92,7 +92,11 @@ struct Resume {
   void begin(Training<Net>& training) const {
     if (!std::filesystem::exists(path)) return;
     auto saved = load_checkpoint<Net>(path);
-    const auto network = [](const Net& net) { return options_to_json(detail::architecture(net)); };
+    const auto network = [](const Net& net) {
+      auto architecture = detail::architecture(net);
+      for (auto& layer : architecture.layers) layer.frozen.clear();  // that may change from step to step
+      return options_to_json(architecture);
+    };
     detail::require_same(network(training.net), network(saved.network), path + ": network");
     if (saved.notes.count("fit") > 0) {
       const auto place = detail::parse_json(saved.notes["fit"], path + ": fit");
