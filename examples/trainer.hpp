@@ -10,20 +10,21 @@
 #include <algorithm>
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
+#include <altmin/io.hpp>
 #include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -68,7 +69,29 @@ struct Options {
   std::optional<double> time_limit;
   std::string history;
   std::string plot;
+  std::string save;
+  altmin::Index save_every = 0;
+  std::string resume;
   bool quiet = false;
+
+  /// What decides the result, by its flags: a checkpoint holds it.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("algorithm", self.algorithm...);
+    visit("model", self.model...);
+    visit("hidden", self.hidden...);
+    visit("batch-norm", self.batch_norm...);
+    visit("epochs", self.epochs...);
+    visit("batch", self.batch...);
+    visit("seed", self.seed...);
+    visit("schedule", self.schedule...);
+    visit("learning-rate", self.learning_rate...);
+    visit("weight-decay", self.weight_decay...);
+    visit("mu", self.mu...);
+    visit("code-iterations", self.code_iterations...);
+    visit("code-learning-rate", self.code_learning_rate...);
+    visit("limit", self.limit...);
+  }
 };
 
 using Model = std::function<Layers(const Options&, const Data&)>;
@@ -150,58 +173,21 @@ inline Algorithm make_algorithm(const Options& options) {
   return algorithm;
 }
 
-/// A file that is replaced as a whole, when its content is complete. Throws at once where that could not work.
-class OutputFile {
- public:
-  OutputFile(const std::string& option, const std::string& path) : option_{option}, path_{path} {
-    std::error_code error;
-    const auto status = fs::status(path_, error);
-    if (fs::exists(status)) {
-      require(fs::is_regular_file(status), "it is not a file");
-      path_ = fs::canonical(path_);  // a link stays one
-    }
-    write([](const fs::path& part) { std::ofstream{part}; });
-    fs::remove(part());
+/// The file that an option names; throws at once where it could not be written.
+inline altmin::OutputFile output_file(const std::string& option, const std::string& path) {
+  try {
+    altmin::OutputFile file{path};
+    file.require_writable();
+    return file;
+  } catch (const altmin::Error& error) {
+    throw UsageError(option + ": " + error.what());
   }
+}
 
-  /// Calls write(path) to make a new file, which then takes the place of the old one.
-  template <class Write>
-  void replace(Write&& write_file) const {
-    write(write_file);
-    std::error_code error;
-    fs::rename(part(), path_, error);
-    require(!error, error.message());
-  }
-
- private:
-  fs::path part() const { return fs::path{path_}.concat(".part" + std::to_string(getpid())); }
-
-  void require(bool holds, const std::string& reason) const {
-    if (!holds) throw UsageError(option_ + ": cannot write " + path_.string() + ": " + reason);
-  }
-
-  template <class Write>
-  void write(Write&& write_file) const {
-    try {
-      write_file(part());
-    } catch (...) {
-      std::error_code ignored;
-      fs::remove(part(), ignored);
-      throw;
-    }
-    std::error_code error;
-    require(fs::exists(part(), error), "no such directory, or no permission");
-  }
-
-  std::string option_;
-  fs::path path_;
-};
-
-inline void write_history(const altmin::History& history, const fs::path& path) {
-  std::ofstream file{path};
-  history.write_csv(file);
-  file.close();
-  if (!file) throw UsageError("cannot write " + path.string());
+inline std::string to_csv(const altmin::History& history) {
+  std::ostringstream text;
+  history.write_csv(text);
+  return text.str();
 }
 
 /// Runs a program to its end; false if there is no such program, or it failed.
@@ -220,8 +206,10 @@ inline void plot(const altmin::History& history, const altmin::Metrics& test, co
                  const std::string& name, const fs::path& path) {
   const fs::path curves = fs::path{path}.concat(".csv");
   const fs::path confusion = fs::path{path}.concat(".confusion.csv");
-  write_history(history, curves);
-  std::ofstream{confusion} << test.confusion.format({0, Eigen::DontAlignCols, ",", "\n"}) << '\n';
+  std::ostringstream counts;
+  counts << test.confusion.format({0, Eigen::DontAlignCols, ",", "\n"}) << '\n';
+  altmin::OutputFile{curves.string()}.write(to_csv(history));
+  altmin::OutputFile{confusion.string()}.write(counts.str());
   const bool drawn = run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title, name,
                                   curves.string(), confusion.string()});
   fs::remove(curves);
@@ -238,6 +226,25 @@ inline CLI::Validator at_least(long minimum) {
     return holds ? "" : "expected a whole number of at least " + std::to_string(minimum) + ", got " + text;
   };
   return {check, ""};
+}
+
+/// Takes over the options of the run that --resume goes on from. Those that the command line gives must be the same,
+/// but for --epochs.
+inline void take_over(const CLI::App& app, const Task& task, Options& options) {
+  const auto notes = altmin::load_notes(options.resume);
+  const auto found = notes.find(task.name);
+  if (found == notes.end()) throw UsageError("--resume: " + options.resume + " is not a checkpoint of " + task.name);
+  Options saved;
+  altmin::read_options(nlohmann::json::parse(found->second), saved, options.resume + ": " + task.name);
+  const auto take = [&](const std::string& name, auto& value, const auto& saved_value) {
+    const bool given = app.count("--" + name) > 0;
+    if (given && name != "epochs" && value != saved_value) {
+      throw UsageError("--" + name + ": expected " + altmin::options_to_json(saved_value).dump() + ", as in " +
+                       options.resume + ", got " + altmin::options_to_json(value).dump());
+    }
+    if (!given) value = saved_value;
+  };
+  Options::fields(take, options, saved);
 }
 
 /// Reads the command line; false if all it wants is help, which is then given.
@@ -289,6 +296,17 @@ inline bool parse(int argc, char** argv, const Task& task, Options& options) {
   app.add_option("--history", options.history, "write a table of all epochs")->type_name("FILE.csv");
   app.add_option("--plot", options.plot, "draw learning curves and confusion matrix (needs gnuplot)")
       ->type_name("FILE.png");
+  app.add_option("--save", options.save, "write a checkpoint after each epoch, at the end, and when interrupted")
+      ->type_name("FILE");
+  app.add_option("--save-every", options.save_every, "and after every so many steps")
+      ->check(at_least(0))
+      ->type_name("STEPS");
+  app.add_option("--resume", options.resume,
+                 "go on from a checkpoint, to the same bits as if the run had not stopped; its options hold, and need "
+                 "not be given; --epochs may be raised")
+      ->type_name("FILE");
+  app.footer(
+      "Exit status: 0; 1 where something is wrong; 130 after an interruption (Ctrl-C), which ends with the batch.");
   app.add_flag("--quiet", options.quiet, "no progress and no tables: the line of JSON alone");
   try {
     app.parse(argc, argv);
@@ -298,6 +316,7 @@ inline bool parse(int argc, char** argv, const Task& task, Options& options) {
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string{error.what()} + " (see --help)");
   }
+  if (!options.resume.empty()) take_over(app, task, options);
   return true;
 }
 
@@ -311,14 +330,90 @@ struct Summary {
   }
 };
 
+/// Keeps an interruption (Ctrl-C) back, as long as it lives; a second one ends the program.
+class Interruption {
+ public:
+  Interruption() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { happened_ = 1; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    sigaction(SIGINT, &action, &before_);
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+  ~Interruption() { sigaction(SIGINT, &before_, nullptr); }
+
+  static bool happened() { return happened_ != 0; }
+
+ private:
+  inline static volatile std::sig_atomic_t happened_ = 0;
+  struct sigaction before_ {};
+};
+
+/// Saves, where --save asks for it, and ends training after the batch in which it was interrupted.
+class Saver {
+ public:
+  Saver(const Task& task, const Options& options, const altmin::History& history) : history_{&history} {
+    if (options.save.empty()) return;
+    output_file("--save", options.save);
+    checkpoint_ = altmin::Checkpoint{options.save, options.save_every};
+    checkpoint_->notes[task.name] = altmin::options_to_json(options).dump();
+  }
+
+  template <class Training>
+  void begin(Training& training) {
+    first_step_ = training.step;
+    if (checkpoint_) checkpoint_->begin(training);
+  }
+  template <class Training>
+  altmin::Stop after_step(Training& training) {
+    if (checkpoint_) with_history().after_step(training);
+    return {Interruption::happened() ? "interrupted" : ""};
+  }
+  template <class Training>
+  void after_epoch(Training& training) {
+    if (checkpoint_) with_history().after_epoch(training);
+  }
+  template <class Training>
+  void end(Training& training, const altmin::FitReport& report) {
+    if (checkpoint_) with_history().end(training, report);
+  }
+
+  /// Steps taken before this run.
+  altmin::Index first_step() const { return first_step_; }
+
+ private:
+  const altmin::Checkpoint& with_history() {
+    checkpoint_->notes["history"] = altmin::options_to_json(history_->epochs()).dump();
+    return *checkpoint_;
+  }
+
+  const altmin::History* history_;
+  std::optional<altmin::Checkpoint> checkpoint_;
+  altmin::Index first_step_ = 0;
+};
+
+/// The epochs before those of a run that goes on.
+inline altmin::History earlier_history(const std::string& checkpoint) {
+  std::vector<altmin::History::Epoch> epochs;
+  if (!checkpoint.empty()) {
+    const auto notes = altmin::load_notes(checkpoint);
+    const auto found = notes.find("history");
+    if (found != notes.end()) altmin::read_options(nlohmann::json::parse(found->second), epochs, "history");
+  }
+  return altmin::History{epochs};
+}
+
 /// Trains and reports; returns the exit status.
 inline int train(const Task& task, const Options& options) {
   const Algorithm algorithm = make_algorithm(options);
-  std::optional<OutputFile> history_file;
-  std::optional<OutputFile> plot_file;
-  if (!options.history.empty()) history_file.emplace("--history", options.history);
+  altmin::History history = earlier_history(options.resume);
+  Saver saver{task, options, history};
+  std::optional<altmin::OutputFile> history_file;
+  std::optional<altmin::OutputFile> plot_file;
+  if (!options.history.empty()) history_file = output_file("--history", options.history);
   if (!options.plot.empty()) {
-    plot_file.emplace("--plot", options.plot);
+    plot_file = output_file("--plot", options.plot);
     if (options.epochs == 0) throw UsageError("--plot: expected at least 1 epoch, got --epochs 0");
     if (!run_program({"gnuplot", "-e", ""})) throw UsageError("--plot: needs gnuplot (Debian's package gnuplot-nox)");
   }
@@ -335,6 +430,9 @@ inline int train(const Task& task, const Options& options) {
   std::optional<altmin::Validation<float>> validation;
   std::optional<altmin::EarlyStopping> early_stopping;
   if (options.patience) {
+    if (!options.save.empty() || !options.resume.empty()) {
+      throw UsageError("--patience: the best weights so far are in no checkpoint: expected no --save and no --resume");
+    }
     Data parts = data.train.split(0.9, altmin::Seed{options.seed});
     data.train = std::move(parts.train);
     held_out = std::move(parts.test);
@@ -355,28 +453,30 @@ inline int train(const Task& task, const Options& options) {
   std::ostream nowhere{nullptr};
   std::ostream& progress = options.quiet ? nowhere : std::cerr;
   using altmin::ProgressBar;
-  altmin::History history;
   const auto save_history = [&](const auto&) {
-    if (history_file) history_file->replace([&](const fs::path& path) { write_history(history, path); });
+    if (history_file) history_file->write(to_csv(history));
   };
   const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
   const altmin::FitReport report = std::visit(
       [&](const auto& schedule) {
-        return altmin::fit(net, data.train, fit_options, schedule, time_limit, Summary{progress},
-                           altmin::Validation{data.test}, history, save_history, validation, early_stopping,
-                           ProgressBar{progress, style});
+        const Interruption kept_back;
+        return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule, Summary{progress},
+                           altmin::Validation{data.test}, history, save_history, saver, time_limit, validation,
+                           early_stopping, ProgressBar{progress, style});
       },
       schedules().at(options.schedule));
   const altmin::Metrics test = altmin::evaluate(net, data.test);
-  if (history.epochs().empty()) save_history(report);
+  save_history(report);  // also where there was no epoch to run
   if (plot_file && !history.epochs().empty()) {
-    plot_file->replace(
-        [&](const fs::path& path) { plot(history, test, task.name + ", " + options.model, options.algorithm, path); });
+    plot_file->replace([&](const std::string& path) {
+      plot(history, test, task.name + ", " + options.model, options.algorithm, path);
+    });
   }
 
   if (!options.quiet) std::cout << test << '\n';
+  const altmin::Index steps = report.steps - saver.first_step();
   const nlohmann::ordered_json line{{"algorithm", options.algorithm},
                                     {"model", options.model},
                                     {"parameters", net.layers().parameter_count()},
@@ -386,14 +486,17 @@ inline int train(const Task& task, const Options& options) {
                                     {"test_loss", test.loss},
                                     {"test_accuracy", test.accuracy},
                                     {"train_seconds", report.seconds},
-                                    {"seconds_per_step", report.seconds / static_cast<double>(report.steps)},
+                                    {"seconds_per_step", report.seconds / static_cast<double>(steps)},
                                     {"samples", data.train.size()},
                                     {"batch", options.batch},
                                     {"seed", options.seed},
                                     {"threads", net.threads()}};
   std::cout << line.dump() << std::endl;
   if (!report) throw std::runtime_error("training failed: " + report.reason);
-  return 0;
+  if (!Interruption::happened()) return 0;
+  std::cerr << task.name << ": interrupted after step " << report.steps << "; "
+            << (options.save.empty() ? "nothing is saved (see --save)" : "saved in " + options.save) << '\n';
+  return 128 + SIGINT;
 }
 
 /// main() of a trainer.

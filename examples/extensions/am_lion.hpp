@@ -35,18 +35,21 @@ class LionMoments {
 
   altmin::Index bytes() const { return mean_.size() * static_cast<altmin::Index>(sizeof(Scalar)); }
 
-  // Networks compare, so all state does.
-  friend bool operator==(const LionMoments& a, const LionMoments& b) {
-    return a.mean_.size() == b.mean_.size() && a.mean_ == b.mean_;
+  // All state, listed once: networks compare by it, and checkpoints hold it.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("mean", self.mean_...);
   }
 
  private:
   altmin::Matrix<Scalar> mean_;  // takes its shape with the first step
 };
 
-/// Online alternating minimization whose weight updates are Lion's. It has AmAdam's options, their checks and their
-/// comparison; a configuration of other options is a struct like AmSgd.
+/// Online alternating minimization whose weight updates are Lion's. It has AmAdam's options and their checks; a
+/// configuration of other options is a struct like AmSgd.
 struct AmLion : altmin::AmAdam {
+  static constexpr const char* name = "AmLion";  // for files
+
   AmLion() {
     learning_rate = 0.001;  // every step is a full one: a third of Adam's rate, or less
     output_learning_rate = 0.001;

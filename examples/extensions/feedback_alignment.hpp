@@ -4,7 +4,7 @@
 // with it.
 //
 // An algorithm is two types. The outer one holds its options: a plain struct. Its nested Algorithm<Layers> holds the
-// state for one network: step() trains on a batch, bytes() counts memory, and == compares, as networks do.
+// state for one network: step() trains on a batch, bytes() counts memory, and fields() lists the state.
 
 #include <altmin/altmin.hpp>
 #include <cmath>
@@ -14,14 +14,19 @@
 /// Backprop without its weights (Lillicrap et al. 2016): what comes down through the network passes through layers like
 /// its own whose weights are random and stay so. Those of the network learn to agree with them.
 struct FeedbackAlignment {
+  static constexpr const char* name = "FeedbackAlignment";  // for files
+
   double learning_rate = 0.001;  ///< Adam's; 0 or more
   altmin::Seed seed{1};          ///< of the layers that pull back
 
   template <class Layers>
   class Algorithm;
 
-  friend bool operator==(const FeedbackAlignment& a, const FeedbackAlignment& b) {
-    return a.learning_rate == b.learning_rate && a.seed.value == b.seed.value;
+  // The options, listed once: networks compare by them, and files hold them.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("learning_rate", self.learning_rate...);
+    visit("seed", self.seed...);
   }
 };
 
@@ -72,9 +77,19 @@ class FeedbackAlignment::Algorithm {
     return sum;
   }
 
-  // What decides how training goes on; working memory does not.
-  friend bool operator==(const Algorithm& a, const Algorithm& b) {
-    return a.config_ == b.config_ && a.feedback_ == b.feedback_ && a.updates_ == b.updates_;
+  const FeedbackAlignment& config() const { return config_; }
+
+  // What decides, with the options, how training goes on; working memory does not. Networks compare by it, and
+  // checkpoints hold it.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("feedback", self.feedback_...);
+    visit("updates", self.updates_...);
+  }
+
+  // Throws ShapeError where the state, read from a file, is not that of these layers.
+  void require_fit(Layers& layers) const {
+    for (std::size_t l = 0; l < count(); ++l) updates_[l].require_fit(block(layers, l));
   }
 
  private:

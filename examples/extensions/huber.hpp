@@ -12,11 +12,15 @@
 /// Regression that is not led astray by outliers (Huber 1964): half the squared error up to `delta`, and from there on
 /// as a straight line; averaged over a sample's outputs. Targets are a matrix, outputs x samples.
 struct Huber {
-  static constexpr const char* name = "Huber";  // for summaries
+  static constexpr const char* name = "Huber";  // for summaries and files
 
   double delta = 1;  ///< the largest error that counts in full; above 0
 
-  friend bool operator==(const Huber& a, const Huber& b) { return a.delta == b.delta; }
+  // Its options, listed once: networks compare by them, and files hold them.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("delta", self.delta...);
+  }
 
   // Called before each batch is used: refuses what evaluate() could not handle. That the target has one column a sample
   // is known, but not whether it has labels or values (see altmin::Target), how many, and whether they are finite.

@@ -2,9 +2,9 @@
 
 // A layer of one's own, whole: an activation with a learned parameter. own_layer.cpp trains with it.
 //
-// A layer is two types. The outer one holds its options: a plain struct that compares, and that add() takes. Its nested
-// Layer<Scalar> holds what is learned, and does the work. Nothing else is to be written, and nothing to be registered:
-// name the outer type where you name your network, Network<float, Swish>.
+// A layer is two types. The outer one holds its options: a plain struct that lists its fields, and that add() takes.
+// Its nested Layer<Scalar> holds what is learned, and does the work. Nothing else is to be written, and nothing to be
+// registered: name the outer type where you name your network, Network<float, Swish>.
 
 #include <altmin/altmin.hpp>
 #include <cmath>
@@ -17,7 +17,11 @@ struct Swish {
   template <class Scalar>
   class Layer;
 
-  friend bool operator==(const Swish& a, const Swish& b) { return a.slope == b.slope; }
+  // The parts of its value, listed once: networks compare by them, and files hold them.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("slope", self.slope...);
+  }
 };
 
 // ElementwiseLayer does all but the mathematics for layers that map each element by itself: it cuts the work for

@@ -1,6 +1,7 @@
 #pragma once
 
-/// All of altmin that needs only Eigen and the standard library. Readers of data files are in altmin/data.hpp.
+/// All of altmin that needs only Eigen and the standard library. Readers of data files are in altmin/data.hpp, model
+/// files in altmin/io.hpp.
 
 #include "altmin/data/batches.hpp"        // IWYU pragma: export
 #include "altmin/data/dataset.hpp"        // IWYU pragma: export

@@ -28,7 +28,7 @@ class DataError : public Error {
   using Error::Error;
 };
 
-/// A model file that cannot be read (component `io`, to come).
+/// A model file that cannot be read (component `io`).
 class FormatError : public Error {
   using Error::Error;
 };

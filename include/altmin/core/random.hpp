@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "altmin/core/fields.hpp"
 #include "altmin/core/types.hpp"
 
 namespace altmin {
@@ -10,6 +11,11 @@ namespace altmin {
 /// Where random numbers start. Two networks made with the same seed hold the same bits.
 struct Seed {
   std::uint64_t value = 0;
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("value", self.value...);
+  }
 };
 
 /// Portable random numbers: PCG-XSH-RR 64/32 (O'Neill 2014) with distributions of our own, because those of the
@@ -71,8 +77,10 @@ class Random {
   std::uint64_t state() const { return state_; }
   void set_state(std::uint64_t state) { state_ = state; }
 
-  friend bool operator==(const Random& a, const Random& b) {
-    return a.state_ == b.state_ && a.increment_ == b.increment_;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("state", self.state_...);
+    visit("increment", self.increment_...);
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -15,6 +16,7 @@ namespace altmin {
 
 /// What becomes of the samples that do not fill the last batch of an epoch.
 enum class LastBatch { keep, drop };
+constexpr std::array<const char*, 2> names(LastBatch) { return {"keep", "drop"}; }
 
 /// One mini-batch, borrowed from its Batches: valid until the next load(). Of y and targets, the one that the data set
 /// lacks is empty.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 
 #include "altmin/layers/elementwise.hpp"
@@ -42,7 +43,8 @@ struct Identity {
     }
   };
 
-  friend bool operator==(const Identity&, const Identity&) { return true; }
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
 };
 
 /// f(x) = x for x > 0, else slope * x; the derivative at 0 is `slope`.
@@ -52,7 +54,10 @@ struct LeakyRelu {
   template <class Scalar>
   class Layer;
 
-  friend bool operator==(const LeakyRelu& a, const LeakyRelu& b) { return a.slope == b.slope; }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("slope", self.slope...);
+  }
 };
 
 template <class Scalar>
@@ -119,7 +124,8 @@ struct Relu {
     }
   };
 
-  friend bool operator==(const Relu&, const Relu&) { return true; }
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
 };
 
 /// The hyperbolic tangent.
@@ -149,7 +155,8 @@ struct Tanh {
     }
   };
 
-  friend bool operator==(const Tanh&, const Tanh&) { return true; }
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
 };
 
 /// f(x) = 1 / (1 + exp(-x)).
@@ -179,7 +186,8 @@ struct Sigmoid {
     }
   };
 
-  friend bool operator==(const Sigmoid&, const Sigmoid&) { return true; }
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
 };
 
 /// What stands for the derivative of sign(x), which is 0 almost everywhere, in code updates and backprop. Weight
@@ -189,6 +197,7 @@ enum class PseudoGradient {
   hard_tanh,         ///< 1 for |x| <= 1, else 0 (Hubara et al. 2016)
   tanh               ///< 1 - tanh(x)^2
 };
+constexpr std::array<const char*, 3> names(PseudoGradient) { return {"straight_through", "hard_tanh", "tanh"}; }
 
 /// f(x) = +1 for x > 0, else -1.
 struct Sign {
@@ -197,7 +206,10 @@ struct Sign {
   template <class Scalar>
   class Layer;
 
-  friend bool operator==(const Sign& a, const Sign& b) { return a.pseudo_gradient == b.pseudo_gradient; }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("pseudo_gradient", self.pseudo_gradient...);
+  }
 };
 
 template <class Scalar>

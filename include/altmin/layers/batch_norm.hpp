@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
 #include "altmin/layers/layer_base.hpp"
 
@@ -15,8 +16,10 @@ struct BatchNorm {
   double epsilon = 1e-5;  ///< added to the variance; above 0
   double momentum = 0.1;  ///< weight of the newest batch in the running averages, 0 to 1
 
-  friend bool operator==(const BatchNorm& a, const BatchNorm& b) {
-    return a.epsilon == b.epsilon && a.momentum == b.momentum;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("epsilon", self.epsilon...);
+    visit("momentum", self.momentum...);
   }
 };
 
@@ -32,11 +35,20 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Layer(const BatchNorm& config, Shape input) : config_{config}, shape_{input} {
     detail::require_option(config.epsilon > 0, "epsilon", "must be above 0", config.epsilon);
     detail::require_option(config.momentum >= 0 && config.momentum <= 1, "momentum", "must be 0 to 1", config.momentum);
-    this->parameters_.emplace_back("weight", shape_.size(), 1);
-    this->parameters_.emplace_back("bias", shape_.size(), 1);
+    for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
     this->statistics_.emplace_back("running_mean", shape_.size(), 1);
     this->statistics_.emplace_back("running_var", shape_.size(), 1);
     reset();
+  }
+
+  static std::vector<ParameterShape> parameter_shapes(const BatchNorm&, Shape input) {
+    return {{"weight", input.size(), 1}, {"bias", input.size(), 1}};
+  }
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    LayerBase<Layer, Scalar>::fields(visit, self...);
+    visit("num_batches_tracked", self.batches_...);
   }
 
   const BatchNorm& config() const { return config_; }
@@ -156,6 +168,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void absorb(const Trace<Scalar>& trace) {
     const auto newest = static_cast<Scalar>(config_.momentum);
     const auto samples = static_cast<Scalar>(trace.samples.cols());
+    ++batches_;
     auto mean = this->statistics_[0].values();
     auto variance = this->statistics_[1].values();
     mean += newest * (trace.features.col(mean_column) - mean);
@@ -179,6 +192,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     this->parameters_[1].values().setZero();
     this->statistics_[0].values().setZero();
     this->statistics_[1].values().setOnes();
+    batches_ = 0;
   }
 
   /// Features are independent: bands of rows run in parallel.
@@ -201,6 +215,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   BatchNorm config_;
   Shape shape_;
+  Index batches_ = 0;  // absorbed; PyTorch counts them, too
 };
 
 }  // namespace altmin

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "altmin/layers/initialization.hpp"
 #include "altmin/layers/layer_base.hpp"
@@ -17,8 +18,11 @@ struct Dense {
   bool bias = true;   ///< starts at 0 (PyTorch's initialization: random)
   Initialization initialization = Initialization::he_uniform;
 
-  friend bool operator==(const Dense& a, const Dense& b) {
-    return a.outputs == b.outputs && a.bias == b.bias && a.initialization == b.initialization;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("outputs", self.outputs...);
+    visit("bias", self.bias...);
+    visit("initialization", self.initialization...);
   }
 };
 
@@ -32,8 +36,13 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   Layer(const Dense& config, Shape input) : config_{config}, inputs_{input.size()} {
     if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));
-    this->parameters_.emplace_back("weight", config.outputs, inputs_, true);
-    if (config.bias) this->parameters_.emplace_back("bias", config.outputs, 1);
+    for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
+  }
+
+  static std::vector<ParameterShape> parameter_shapes(const Dense& config, Shape input) {
+    std::vector<ParameterShape> shapes{{"weight", config.outputs, input.size(), true}};
+    if (config.bias) shapes.push_back({"bias", config.outputs, 1});
+    return shapes;
   }
 
   const Dense& config() const { return config_; }

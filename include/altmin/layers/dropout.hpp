@@ -12,7 +12,10 @@ struct Dropout {
 
   double rate = 0.5;  ///< 0 to below 1
 
-  friend bool operator==(const Dropout& a, const Dropout& b) { return a.rate == b.rate; }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("rate", self.rate...);
+  }
 };
 
 template <class Scalar>

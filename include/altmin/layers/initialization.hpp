@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 
 #include "altmin/core/random.hpp"
@@ -18,6 +19,10 @@ enum class Initialization {
   orthogonal,      ///< orthonormal rows or columns, whichever are fewer, times sqrt(2) (Saxe et al. 2014)
   pytorch          ///< uniform in +-1 / sqrt(fan_in), biases too: PyTorch's default, and the published code's
 };
+constexpr std::array<const char*, 8> names(Initialization) {
+  return {"he_uniform",    "he_normal",    "glorot_uniform", "glorot_normal",
+          "lecun_uniform", "lecun_normal", "orthogonal",     "pytorch"};
+}
 
 namespace detail {
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "altmin/core/type_list.hpp"
 #include "altmin/layers/activations.hpp"
 #include "altmin/layers/batch_norm.hpp"
 #include "altmin/layers/dense.hpp"
@@ -16,19 +17,12 @@ namespace altmin {
 /// Any layer: one of the library's, or of the Extra ones (layers of your own). See LayerBase for what each member does.
 template <class Scalar, class... Extra>
 class AnyLayer {
-  using Variant =
-      std::variant<Dense::Layer<Scalar>, BatchNorm::Layer<Scalar>, Dropout::Layer<Scalar>, Identity::Layer<Scalar>,
-                   Relu::Layer<Scalar>, LeakyRelu::Layer<Scalar>, Tanh::Layer<Scalar>, Sigmoid::Layer<Scalar>,
-                   Sign::Layer<Scalar>, typename Extra::template Layer<Scalar>...>;
+  template <class... Config>
+  static std::variant<typename Config::template Layer<Scalar>...> any_of(Types<Config...>);
 
  public:
-  /// Whether a layer of these options can stand here.
-  template <class Config>
-  static constexpr bool holds = ((std::is_same_v<Config, Extra> || ...) || std::is_same_v<Config, Dense> ||
-                                 std::is_same_v<Config, BatchNorm> || std::is_same_v<Config, Dropout> ||
-                                 std::is_same_v<Config, Identity> || std::is_same_v<Config, Relu> ||
-                                 std::is_same_v<Config, LeakyRelu> || std::is_same_v<Config, Tanh> ||
-                                 std::is_same_v<Config, Sigmoid> || std::is_same_v<Config, Sign>);
+  /// The options of all layers that can stand here.
+  using Configs = Types<Dense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>
@@ -56,6 +50,16 @@ class AnyLayer {
     });
   }
 
+  /// Calls visitor(layer) with the layer itself, of whatever kind.
+  template <class Visitor>
+  decltype(auto) visit(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), layer_);
+  }
+  template <class Visitor>
+  decltype(auto) visit(Visitor&& visitor) {
+    return std::visit(std::forward<Visitor>(visitor), layer_);
+  }
+
   const char* name() const {
     return visit([](const auto& layer) -> const char* { return layer.name; });
   }
@@ -70,20 +74,20 @@ class AnyLayer {
   }
 
   Span<Parameter<Scalar>> parameters() {
-    return std::visit([](auto& layer) { return layer.parameters(); }, layer_);
+    return visit([](auto& layer) { return layer.parameters(); });
   }
   Span<const Parameter<Scalar>> parameters() const {
     return visit([](const auto& layer) { return layer.parameters(); });
   }
   Span<Parameter<Scalar>> statistics() {
-    return std::visit([](auto& layer) { return layer.statistics(); }, layer_);
+    return visit([](auto& layer) { return layer.statistics(); });
   }
   Span<const Parameter<Scalar>> statistics() const {
     return visit([](const auto& layer) { return layer.statistics(); });
   }
 
   void initialize(Random& random) {
-    std::visit([&](auto& layer) { layer.initialize(random); }, layer_);
+    visit([&](auto& layer) { layer.initialize(random); });
   }
   TraceShape trace_shape() const {
     return visit([](const auto& layer) { return layer.trace_shape(); });
@@ -95,7 +99,7 @@ class AnyLayer {
     visit([&](const auto& layer) { layer.draw(random, trace); });
   }
   void absorb(const Trace<Scalar>& trace) {
-    std::visit([&](auto& layer) { layer.absorb(trace); }, layer_);
+    visit([&](auto& layer) { layer.absorb(trace); });
   }
 
   void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
@@ -123,12 +127,7 @@ class AnyLayer {
   friend bool operator==(const AnyLayer& a, const AnyLayer& b) { return a.layer_ == b.layer_; }
 
  private:
-  template <class Visitor>
-  decltype(auto) visit(Visitor&& visitor) const {
-    return std::visit(std::forward<Visitor>(visitor), layer_);
-  }
-
-  Variant layer_;
+  decltype(any_of(Configs{})) layer_;
 };
 
 }  // namespace altmin

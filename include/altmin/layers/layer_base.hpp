@@ -41,7 +41,7 @@ struct Point {
 /// What a layer has unless it says otherwise: no parameters, no trace, inference equal to training. `Layer` is the
 /// derived class (a layer of your own derives from this too); it adds
 ///
-///   using Config = ...;                          the plain struct that was given to add(), with an operator==
+///   using Config = ...;                          the plain struct that was given to add(), with its fields()
 ///   static constexpr const char* name;           for messages and summaries
 ///   static constexpr Role role;
 ///   Layer(const Config&, Shape input);           throws OptionError or ShapeError
@@ -82,6 +82,13 @@ class LayerBase {
     return {statistics_.data(), static_cast<Index>(statistics_.size())};
   }
 
+  /// The parameters of a layer that is yet to be made: readers of files compare these with the file before they make
+  /// it. A layer whose parameters grow with its options has one of its own, and makes its parameters by it.
+  template <class Config>
+  static std::vector<ParameterShape> parameter_shapes(const Config&, Shape) {
+    return {};
+  }
+
   void initialize(Random&) {}
 
   TraceShape trace_shape() const { return {}; }
@@ -115,8 +122,11 @@ class LayerBase {
     dy = to.y - from.y;
   }
 
-  friend bool operator==(const Layer& a, const Layer& b) {
-    return a.config() == b.config() && a.parameters_ == b.parameters_ && a.statistics_ == b.statistics_;
+  /// Parameters go by their own names. A layer with further state has a fields() of its own that calls this one.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("", self.parameters_...);
+    visit("", self.statistics_...);
   }
 
  protected:

@@ -106,7 +106,7 @@ class Layers : public LayerStack<Scalar, Extra...> {
   /// Throws OptionError or ShapeError, naming the layer, if it does not fit the layers below it.
   template <class Config>
   Layers& add(const Config& config) & {
-    static_assert(Stack::Layer::template holds<Config>,
+    static_assert(Stack::Layer::Configs::template contain<Config>,
                   "altmin: add() takes a layer of the library, or one named in Layers<Scalar, YourLayer>");
     using Added = typename Config::template Layer<Scalar>;
     const auto where = [&] { return "layer " + detail::text(this->size()) + " (" + Added::name + "): "; };

@@ -5,9 +5,18 @@
 
 #include "altmin/core/buffer.hpp"
 #include "altmin/core/error.hpp"
+#include "altmin/core/fields.hpp"
 #include "altmin/core/types.hpp"
 
 namespace altmin {
+
+/// What a parameter is to be.
+struct ParameterShape {
+  const char* name;
+  Index rows;
+  Index columns;
+  bool is_weight = false;
+};
 
 /// One array that is learned, such as a layer's weight matrix: readable, settable, freezable.
 template <class Scalar>
@@ -15,6 +24,8 @@ class Parameter {
  public:
   Parameter(const char* name, Index rows, Index columns, bool is_weight = false)
       : name_{name}, is_weight_{is_weight}, values_{Matrix<Scalar>::Zero(rows, columns)} {}
+
+  explicit Parameter(const ParameterShape& shape) : Parameter{shape.name, shape.rows, shape.columns, shape.is_weight} {}
 
   /// "weight", "bias": the names that PyTorch uses.
   const char* name() const { return name_; }
@@ -41,8 +52,10 @@ class Parameter {
   bool frozen() const { return frozen_; }
   void freeze(bool frozen = true) { frozen_ = frozen; }
 
-  friend bool operator==(const Parameter& a, const Parameter& b) {
-    return equal(a.values_, b.values_) && a.frozen_ == b.frozen_;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("value", self.values_...);
+    visit("frozen", self.frozen_...);
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -18,12 +19,14 @@ enum class Reduction {
   sum,  ///< sums over features, every sample being a problem of its own: the signal survives depth
   mean  ///< means over samples and features, as in the published code: it shrinks by thousands a layer
 };
+constexpr std::array<const char*, 2> names(Reduction) { return {"sum", "mean"}; }
 
 /// What the weight update of a block takes as its input.
 enum class WeightInputs {
   updated,  ///< the updated code below, as in the paper
   forward   ///< the code of the forward pass; with one code iteration this is backprop up to a scale per layer
 };
+constexpr std::array<const char*, 2> names(WeightInputs) { return {"updated", "forward"}; }
 
 /// One online step of alternating minimization (Choromanska et al. 2019, section 3), for a chain of blocks f_1 ..
 /// f_{L+1} with codes c^1 .. c^L between them:
@@ -152,8 +155,18 @@ class AlternatingMinimization {
     return sum;
   }
 
-  friend bool operator==(const AlternatingMinimization& a, const AlternatingMinimization& b) {
-    return a.config_ == b.config_ && a.mu_ == b.mu_ && a.curvatures_ == b.curvatures_ && a.updates_ == b.updates_;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("mu", self.mu_...);
+    visit("curvatures", self.curvatures_...);
+    visit("updates", self.updates_...);
+  }
+
+  /// Throws ShapeError where state that was read from a file is not that of these layers.
+  void require_fit(Layers& layers) const {
+    for (Index l = 0; l < forward_.blocks(); ++l) {
+      updates_[static_cast<std::size_t>(l)].require_fit(forward_.block(layers, l));
+    }
   }
 
  private:

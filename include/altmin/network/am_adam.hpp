@@ -24,16 +24,24 @@ void validate_alternating_minimization(const Config& config, const std::string& 
   require_option(config.lambda_weight >= 0, name + ": lambda_weight", "must be 0 or more", config.lambda_weight);
 }
 
-/// Equality of the same options.
-template <class Config>
-bool same_alternating_minimization(const Config& a, const Config& b) {
-  return a.mu == b.mu && a.mu_increment == b.mu_increment && a.code_iterations == b.code_iterations &&
-         a.code_learning_rate == b.code_learning_rate && a.code_momentum == b.code_momentum &&
-         a.weight_iterations == b.weight_iterations && a.learning_rate == b.learning_rate &&
-         a.output_learning_rate == b.output_learning_rate && a.lambda_code == b.lambda_code &&
-         a.lambda_weight == b.lambda_weight && a.proximity == b.proximity && a.reduction == b.reduction &&
-         a.weight_inputs == b.weight_inputs && a.preserve_scale == b.preserve_scale &&
-         a.limit_code_rate == b.limit_code_rate;
+/// The fields of the same options.
+template <class Visit, class... Config>
+void alternating_minimization_fields(Visit&& visit, Config&... config) {
+  visit("mu", config.mu...);
+  visit("mu_increment", config.mu_increment...);
+  visit("code_iterations", config.code_iterations...);
+  visit("code_learning_rate", config.code_learning_rate...);
+  visit("code_momentum", config.code_momentum...);
+  visit("weight_iterations", config.weight_iterations...);
+  visit("learning_rate", config.learning_rate...);
+  visit("output_learning_rate", config.output_learning_rate...);
+  visit("lambda_code", config.lambda_code...);
+  visit("lambda_weight", config.lambda_weight...);
+  visit("proximity", config.proximity...);
+  visit("reduction", config.reduction...);
+  visit("weight_inputs", config.weight_inputs...);
+  visit("preserve_scale", config.preserve_scale...);
+  visit("limit_code_rate", config.limit_code_rate...);
 }
 
 }  // namespace detail
@@ -41,6 +49,8 @@ bool same_alternating_minimization(const Config& a, const Config& b) {
 /// Online alternating minimization whose weight updates are Adam steps (AM-Adam, Choromanska et al. 2019,
 /// algorithm 1). See AlternatingMinimization for what a step does.
 struct AmAdam {
+  static constexpr const char* name = "AmAdam";
+
   /// Weight of the penalties against the loss; above 0. Larger: codes stay nearer to the forward pass. With sums (see
   /// `reduction`) of order 1, with means of order 0.003.
   double mu = 1;
@@ -110,15 +120,19 @@ struct AmAdam {
   }
 
   /// Throws OptionError, in the name of the algorithm whose options these are.
-  void validate(const std::string& name = "AmAdam") const {
-    detail::validate_alternating_minimization(*this, name);
-    rates(false, 1).validate(name);
-    rates(true, 1).validate(name + " (output)");
+  void validate(const std::string& algorithm = name) const {
+    detail::validate_alternating_minimization(*this, algorithm);
+    rates(false, 1).validate(algorithm);
+    rates(true, 1).validate(algorithm + " (output)");
   }
 
-  friend bool operator==(const AmAdam& a, const AmAdam& b) {
-    return detail::same_alternating_minimization(a, b) && a.beta1 == b.beta1 && a.beta2 == b.beta2 &&
-           a.epsilon == b.epsilon && a.weight_decay == b.weight_decay;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    detail::alternating_minimization_fields(visit, self...);
+    visit("beta1", self.beta1...);
+    visit("beta2", self.beta2...);
+    visit("epsilon", self.epsilon...);
+    visit("weight_decay", self.weight_decay...);
   }
 };
 

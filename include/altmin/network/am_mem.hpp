@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -17,6 +18,7 @@ enum class MemoryForm {
   preconditioned,     ///< momentum steps along S^(-1/2) R (A^(-1/2) a)', A the paper's memory of the inputs
   coordinate_descent  ///< the paper's: minimises the remembered objective column by column
 };
+constexpr std::array<const char*, 2> names(MemoryForm) { return {"preconditioned", "coordinate_descent"}; }
 
 template <class Layers>
 class MemoryUpdate;
@@ -26,6 +28,8 @@ class MemoryUpdate;
 /// through it; what else a block learns (gains and shifts) moves by Adam. Options not described here are those of
 /// AmAdam.
 struct AmMem {
+  static constexpr const char* name = "AmMem";
+
   MemoryForm form = MemoryForm::preconditioned;
   double mu = 1;
   double mu_increment = 0;
@@ -77,32 +81,41 @@ struct AmMem {
   Rates rates(bool output, double scale) const;
 
   void validate() const {
-    const std::string name = "AmMem";
-    detail::validate_alternating_minimization(*this, name);
+    const std::string algorithm = name;
+    detail::validate_alternating_minimization(*this, algorithm);
     const bool averages = form == MemoryForm::preconditioned;
     detail::require_option(averages ? forgetting > 0 && forgetting <= 1 : forgetting >= 0 && forgetting <= 1,
-                           name + ": forgetting", averages ? "must be above 0, to 1" : "must be 0 to 1", forgetting);
-    detail::require_option(!averages || lambda_weight == 0, name + ": lambda_weight",
+                           algorithm + ": forgetting", averages ? "must be above 0, to 1" : "must be 0 to 1",
+                           forgetting);
+    detail::require_option(!averages || lambda_weight == 0, algorithm + ": lambda_weight",
                            "must be 0 where the form is preconditioned", lambda_weight);
-    detail::require_option(learning_rate >= 0, name + ": learning_rate", "must be 0 or more", learning_rate);
-    detail::require_option(output_learning_rate >= 0, name + ": output_learning_rate", "must be 0 or more",
+    detail::require_option(learning_rate >= 0, algorithm + ": learning_rate", "must be 0 or more", learning_rate);
+    detail::require_option(output_learning_rate >= 0, algorithm + ": output_learning_rate", "must be 0 or more",
                            output_learning_rate);
-    detail::require_option(sweeps >= 1, name + ": sweeps", "must be 1 or more", sweeps);
-    detail::require_option(sweep_tolerance >= 0, name + ": sweep_tolerance", "must be 0 or more", sweep_tolerance);
-    detail::require_option(momentum >= 0 && momentum < 1, name + ": momentum", "must be 0 to below 1", momentum);
-    detail::require_option(damping > 0, name + ": damping", "must be above 0", damping);
-    detail::require_option(memory_interval >= 1, name + ": memory_interval", "must be 1 or more", memory_interval);
-    detail::require_option(root_interval >= 1, name + ": root_interval", "must be 1 or more", root_interval);
-    detail::require_option(weight_decay >= 0, name + ": weight_decay", "must be 0 or more", weight_decay);
-    detail::require_option(adam_learning_rate >= 0, name + ": adam_learning_rate", "must be 0 or more",
+    detail::require_option(sweeps >= 1, algorithm + ": sweeps", "must be 1 or more", sweeps);
+    detail::require_option(sweep_tolerance >= 0, algorithm + ": sweep_tolerance", "must be 0 or more", sweep_tolerance);
+    detail::require_option(momentum >= 0 && momentum < 1, algorithm + ": momentum", "must be 0 to below 1", momentum);
+    detail::require_option(damping > 0, algorithm + ": damping", "must be above 0", damping);
+    detail::require_option(memory_interval >= 1, algorithm + ": memory_interval", "must be 1 or more", memory_interval);
+    detail::require_option(root_interval >= 1, algorithm + ": root_interval", "must be 1 or more", root_interval);
+    detail::require_option(weight_decay >= 0, algorithm + ": weight_decay", "must be 0 or more", weight_decay);
+    detail::require_option(adam_learning_rate >= 0, algorithm + ": adam_learning_rate", "must be 0 or more",
                            adam_learning_rate);
   }
 
-  friend bool operator==(const AmMem& a, const AmMem& b) {
-    return detail::same_alternating_minimization(a, b) && a.form == b.form && a.forgetting == b.forgetting &&
-           a.sweeps == b.sweeps && a.sweep_tolerance == b.sweep_tolerance && a.momentum == b.momentum &&
-           a.damping == b.damping && a.memory_interval == b.memory_interval && a.root_interval == b.root_interval &&
-           a.weight_decay == b.weight_decay && a.adam_learning_rate == b.adam_learning_rate;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    detail::alternating_minimization_fields(visit, self...);
+    visit("form", self.form...);
+    visit("forgetting", self.forgetting...);
+    visit("sweeps", self.sweeps...);
+    visit("sweep_tolerance", self.sweep_tolerance...);
+    visit("momentum", self.momentum...);
+    visit("damping", self.damping...);
+    visit("memory_interval", self.memory_interval...);
+    visit("root_interval", self.root_interval...);
+    visit("weight_decay", self.weight_decay...);
+    visit("adam_learning_rate", self.adam_learning_rate...);
   }
 };
 
@@ -129,7 +142,7 @@ inline AmMem::Rates AmMem::rates(bool output, double scale) const { return {*thi
 template <class Scalar>
 class PreconditionedStep {
  public:
-  PreconditionedStep(Index outputs, Index inputs)
+  explicit PreconditionedStep(Index outputs = 0, Index inputs = 0)
       : input_memory_{Matrix<Scalar>::Zero(inputs, inputs)},
         output_memory_{Matrix<Scalar>::Zero(outputs, outputs)},
         velocity_{Matrix<Scalar>::Zero(outputs, inputs)} {}
@@ -185,10 +198,26 @@ class PreconditionedStep {
            scaled_.bytes() + scaled_residual_.bytes() + roots_.bytes();
   }
 
-  friend bool operator==(const PreconditionedStep& a, const PreconditionedStep& b) {
-    return a.steps_ == b.steps_ && a.mean_square_ == b.mean_square_ && equal(a.input_memory_, b.input_memory_) &&
-           equal(a.output_memory_, b.output_memory_) && equal(a.velocity_, b.velocity_) &&
-           equal(a.input_root_, b.input_root_) && equal(a.output_root_, b.output_root_);
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("input_memory", self.input_memory_...);
+    visit("output_memory", self.output_memory_...);
+    visit("velocity", self.velocity_...);
+    visit("input_root", self.input_root_...);
+    visit("output_root", self.output_root_...);
+    visit("mean_square", self.mean_square_...);
+    visit("steps", self.steps_...);
+    visit("additions", self.additions_...);
+    visit("next_root", self.next_root_...);
+  }
+
+  /// Throws ShapeError unless this is the state, after a step, of such a map.
+  void require_fit(Index outputs, Index inputs) const {
+    detail::require_shape(input_memory_, inputs, inputs, "input_memory");
+    detail::require_shape(output_memory_, outputs, outputs, "output_memory");
+    detail::require_shape(velocity_, outputs, inputs, "velocity");
+    detail::require_shape(input_root_, inputs, inputs, "input_root");
+    detail::require_shape(output_root_, outputs, outputs, "output_root");
   }
 
  private:
@@ -262,8 +291,21 @@ class MemoryUpdate {
            (memory_ ? memory_->bytes() : 0) + (step_ ? step_->bytes() : 0);
   }
 
-  friend bool operator==(const MemoryUpdate& a, const MemoryUpdate& b) {
-    return a.gradient_update_ == b.gradient_update_ && a.memory_ == b.memory_ && a.step_ == b.step_;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("", self.gradient_update_...);
+    visit("memory", self.memory_...);
+    visit("step", self.step_...);
+  }
+
+  /// Throws ShapeError unless this can be the state of `block`.
+  void require_fit(const Block<Layers>& block) const {
+    gradient_update_.require_fit(block);
+    if (map_ < 0) return;
+    const auto parameters = block[map_].parameters();
+    const Index inputs = parameters[0].value().cols() + (parameters.size() > 1 ? 1 : 0);
+    if (memory_) memory_->require_fit(parameters[0].value().rows(), inputs);
+    if (step_) step_->require_fit(parameters[0].value().rows(), inputs);
   }
 
  private:

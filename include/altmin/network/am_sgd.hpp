@@ -7,6 +7,8 @@ namespace altmin {
 /// Online alternating minimization whose weight updates are gradient steps with momentum. Options not described here
 /// are those of AmAdam.
 struct AmSgd {
+  static constexpr const char* name = "AmSgd";
+
   double mu = 1;
   double mu_increment = 0;
   int code_iterations = 5;
@@ -36,14 +38,17 @@ struct AmSgd {
   }
 
   void validate() const {
-    detail::validate_alternating_minimization(*this, "AmSgd");
-    rates(false, 1).validate("AmSgd");
-    rates(true, 1).validate("AmSgd (output)");
+    detail::validate_alternating_minimization(*this, name);
+    rates(false, 1).validate(name);
+    rates(true, 1).validate(std::string(name) + " (output)");
   }
 
-  friend bool operator==(const AmSgd& a, const AmSgd& b) {
-    return detail::same_alternating_minimization(a, b) && a.momentum == b.momentum && a.nesterov == b.nesterov &&
-           a.weight_decay == b.weight_decay;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    detail::alternating_minimization_fields(visit, self...);
+    visit("momentum", self.momentum...);
+    visit("nesterov", self.nesterov...);
+    visit("weight_decay", self.weight_decay...);
   }
 };
 

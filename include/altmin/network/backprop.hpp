@@ -50,8 +50,16 @@ class Backprop {
     return sum;
   }
 
-  friend bool operator==(const Backprop& a, const Backprop& b) {
-    return a.config_ == b.config_ && a.updates_ == b.updates_;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("updates", self.updates_...);
+  }
+
+  /// Throws ShapeError where state that was read from a file is not that of these layers.
+  void require_fit(Layers& layers) const {
+    for (Index l = 0; l < forward_.blocks(); ++l) {
+      updates_[static_cast<std::size_t>(l)].require_fit(forward_.block(layers, l));
+    }
   }
 
  private:
@@ -78,6 +86,8 @@ class Backprop {
 
 /// Backprop with Adam; with weight_decay above 0, AdamW.
 struct Adam {
+  static constexpr const char* name = "Adam";
+
   double learning_rate = 0.001;  ///< 0 or more (0: nothing moves); source: Kingma and Ba 2015, as of the next three
   double beta1 = 0.9;            ///< 0 to below 1
   double beta2 = 0.999;          ///< 0 to below 1
@@ -91,16 +101,22 @@ struct Adam {
 
   AdamRates rates(double scale) const { return {scale * learning_rate, beta1, beta2, epsilon, weight_decay}; }
 
-  void validate() const { rates(1).validate("Adam"); }
+  void validate() const { rates(1).validate(name); }
 
-  friend bool operator==(const Adam& a, const Adam& b) {
-    return a.learning_rate == b.learning_rate && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.epsilon == b.epsilon &&
-           a.weight_decay == b.weight_decay;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("learning_rate", self.learning_rate...);
+    visit("beta1", self.beta1...);
+    visit("beta2", self.beta2...);
+    visit("epsilon", self.epsilon...);
+    visit("weight_decay", self.weight_decay...);
   }
 };
 
 /// Backprop with stochastic gradient descent.
 struct Sgd {
+  static constexpr const char* name = "Sgd";
+
   double learning_rate = 0.1;  ///< 0 or more
   double momentum = 0.9;       ///< 0 to below 1
   bool nesterov = false;       ///< Nesterov's look-ahead
@@ -113,11 +129,14 @@ struct Sgd {
 
   SgdRates rates(double scale) const { return {scale * learning_rate, momentum, nesterov, weight_decay}; }
 
-  void validate() const { rates(1).validate("Sgd"); }
+  void validate() const { rates(1).validate(name); }
 
-  friend bool operator==(const Sgd& a, const Sgd& b) {
-    return a.learning_rate == b.learning_rate && a.momentum == b.momentum && a.nesterov == b.nesterov &&
-           a.weight_decay == b.weight_decay;
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("learning_rate", self.learning_rate...);
+    visit("momentum", self.momentum...);
+    visit("nesterov", self.nesterov...);
+    visit("weight_decay", self.weight_decay...);
   }
 };
 

@@ -72,7 +72,19 @@ class GradientUpdate {
     return sum;
   }
 
-  friend bool operator==(const GradientUpdate& a, const GradientUpdate& b) { return a.moments_ == b.moments_; }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("moments", self.moments_...);
+  }
+
+  /// Throws ShapeError unless this can be the state of `block`: matrices are of the shape of the parameter that they
+  /// belong to, or not yet made.
+  void require_fit(const Block<Layers>& block) const {
+    block.for_each_parameter([&](const auto& parameter, Index, Index i) {
+      const Matrix<Scalar>& value = parameter.value();
+      detail::require_shapes(moments_[static_cast<std::size_t>(i)], value.rows(), value.cols());
+    });
+  }
 
  private:
   /// Lays out the gradients of all layers but `around`.

@@ -5,12 +5,13 @@
 #include <iosfwd>
 #include <mutex>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "altmin/core/denormals.hpp"
+#include "altmin/core/fields.hpp"
+#include "altmin/core/type_list.hpp"
 #include "altmin/layers/layers.hpp"
 #include "altmin/losses/loss.hpp"
 #include "altmin/network/am_adam.hpp"
@@ -38,32 +39,34 @@ struct is_algorithm<T, std::void_t<typename T::template Algorithm<LayerStack<dou
 template <class T>
 struct is_loss : std::bool_constant<!is_layer<T>::value && !is_algorithm<T>::value> {};
 
-template <template <class...> class Kind, class... Types>
-using Those = decltype(std::tuple_cat(
-    std::declval<std::conditional_t<Kind<Types>::value, std::tuple<Types>, std::tuple<>>>()...));
+template <template <class...> class Kind, class... T>
+using Those = decltype((Types<>{} + ... + std::conditional_t<Kind<T>::value, Types<T>, Types<>>{}));
 
-template <class Scalar, class Tuple>
+template <class Scalar, class List>
 struct LayersWith;
-template <class Scalar, class... Types>
-struct LayersWith<Scalar, std::tuple<Types...>> {
-  using Type = Layers<Scalar, Types...>;
+template <class Scalar, class... T>
+struct LayersWith<Scalar, Types<T...>> {
+  using Type = Layers<Scalar, T...>;
 };
 
-template <class Tuple>
+template <class List>
 struct LossWith;
-template <class... Types>
-struct LossWith<std::tuple<Types...>> {
-  using Type = AnyLoss<Types...>;
+template <class... T>
+struct LossWith<Types<T...>> {
+  using Type = AnyLoss<T...>;
 };
 
-template <class Stack, class Tuple>
+template <class Stack, class List>
 struct AlgorithmWith;
-template <class Stack, class... Types>
-struct AlgorithmWith<Stack, std::tuple<Types...>> {
-  using Type = std::variant<typename Types::template Algorithm<Stack>...>;
+template <class Stack, class... T>
+struct AlgorithmWith<Stack, Types<T...>> {
+  using Type = std::variant<typename T::template Algorithm<Stack>...>;
 };
 
 }  // namespace detail
+
+/// In place of a Seed: the layers have been initialised.
+struct Initialized {};
 
 /// A network that learns online: layers, a loss and an algorithm, chosen at run time. A value: it copies, moves and
 /// compares. Layers, losses and algorithms of your own are named as `Extra`, in any order: Network<float, Swish,
@@ -78,6 +81,9 @@ class Network {
   using Layers = typename detail::LayersWith<Scalar, detail::Those<detail::is_layer, Extra...>>::Type;
   using Stack = typename Layers::Stack;
   using Loss = typename detail::LossWith<detail::Those<detail::is_loss, Extra...>>::Type;
+  /// The options of all algorithms that it can be trained by.
+  using Algorithms = decltype(Types<AmAdam, AmMem, AmSgd, Adam, Sgd>{} +
+                              detail::Those<detail::is_algorithm, Extra...>{});
 
   /// Initialises all layers from `seed`. Throws OptionError if an option is out of range, ShapeError without layers.
   template <class LossType, class AlgorithmType>
@@ -86,6 +92,11 @@ class Network {
         layers_{initialized(std::move(layers), random_)},
         loss_{std::move(loss)},
         algorithm_{make(algorithm, layers_)} {}
+
+  /// The same from layers that have been initialised, or read from a file: they stay as they are.
+  template <class LossType, class AlgorithmType>
+  Network(Layers layers, LossType loss, const AlgorithmType& algorithm, Initialized)
+      : layers_{std::move(layers)}, loss_{std::move(loss)}, algorithm_{make(algorithm, layers_)} {}
 
   /// Trains on one batch: x is features x samples, y the labels (a column vector of int) or values (outputs x samples).
   /// After the first call with a batch size it does not allocate.
@@ -175,6 +186,12 @@ class Network {
     return std::get_if<typename AlgorithmType::template Algorithm<Stack>>(&algorithm_);
   }
 
+  /// Calls visitor(algorithm) with the algorithm and its state, of whatever kind.
+  template <class Visitor>
+  decltype(auto) visit_algorithm(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), algorithm_);
+  }
+
   /// Threads to use, the calling one included; 0: all of the hardware (the default). Results do not depend on it.
   void set_threads(int threads) {
     if (threads < 0) throw OptionError("threads must be 0 or more, got " + detail::text(threads));
@@ -203,39 +220,39 @@ class Network {
   /// Bytes held for training and inference, packing memory of the products excepted.
   Index bytes() const {
     const Index parameters = layers_.parameter_count() * static_cast<Index>(sizeof(Scalar));
-    return parameters + std::visit([](const auto& algorithm) { return algorithm.bytes(); }, algorithm_);
+    return parameters + visit_algorithm([](const auto& algorithm) { return algorithm.bytes(); });
   }
 
   friend std::ostream& operator<<(std::ostream& out, const Network& net) {
     return out << net.layers_.summary() << ", loss " << net.loss_.name();
   }
 
-  /// Whether both hold the same and would go on alike: layers, loss, algorithm with its state, random numbers.
-  friend bool operator==(const Network& a, const Network& b) {
-    return a.steps_ == b.steps_ && a.rate_scale_ == b.rate_scale_ && a.mu_scale_ == b.mu_scale_ &&
-           a.random_ == b.random_ && a.loss_ == b.loss_ && a.layers_ == b.layers_ && a.algorithm_ == b.algorithm_;
+  /// All by which a network goes on as it does; two that are equal go on alike.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("random", self.random_...);
+    visit("layers", self.layers_...);
+    visit("loss", self.loss_...);
+    visit("algorithm", self.algorithm_...);
+    visit("steps", self.steps_...);
+    visit("rate_scale", self.rate_scale_...);
+    visit("mu_scale", self.mu_scale_...);
   }
-  friend bool operator!=(const Network& a, const Network& b) { return !(a == b); }
 
  private:
-  using Algorithms =
-      typename detail::AlgorithmWith<Stack, decltype(std::tuple_cat(
-                                                std::declval<std::tuple<AmAdam, AmMem, AmSgd, Adam, Sgd>>(),
-                                                std::declval<detail::Those<detail::is_algorithm, Extra...>>()))>::Type;
+  using AnyAlgorithm = typename detail::AlgorithmWith<Stack, Algorithms>::Type;
 
   static Layers initialized(Layers layers, Random& random) {
-    if (layers.size() == 0) throw ShapeError("Network: expected at least 1 layer, got 0");
     layers.initialize(random);
     return layers;
   }
 
   template <class AlgorithmType>
-  static Algorithms make(const AlgorithmType& algorithm, Stack& layers) {
-    static_assert(std::is_same_v<AlgorithmType, AmAdam> || std::is_same_v<AlgorithmType, AmMem> ||
-                      std::is_same_v<AlgorithmType, AmSgd> || std::is_same_v<AlgorithmType, Adam> ||
-                      std::is_same_v<AlgorithmType, Sgd> || (std::is_same_v<AlgorithmType, Extra> || ...),
+  static AnyAlgorithm make(const AlgorithmType& algorithm, Stack& layers) {
+    if (layers.size() == 0) throw ShapeError("Network: expected at least 1 layer, got 0");
+    static_assert(Algorithms::template contain<AlgorithmType>,
                   "altmin: the algorithm is one of the library, or one named in Network<Scalar, YourAlgorithm>");
-    return Algorithms{std::in_place_type<typename AlgorithmType::template Algorithm<Stack>>, algorithm, layers};
+    return AnyAlgorithm{std::in_place_type<typename AlgorithmType::template Algorithm<Stack>>, algorithm, layers};
   }
 
   /// Calls use(samples, target) after every check that a batch has to pass.
@@ -308,7 +325,7 @@ class Network {
   Random random_;
   Layers layers_;
   Loss loss_;
-  Algorithms algorithm_;
+  AnyAlgorithm algorithm_;
   Index steps_ = 0;
   double rate_scale_ = 1;
   double mu_scale_ = 1;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/fields.hpp"
 #include "altmin/core/product.hpp"
 #include "altmin/core/types.hpp"
 
@@ -74,8 +75,11 @@ class AdamMoments {
 
   Index bytes() const { return 2 * first_.size() * static_cast<Index>(sizeof(Scalar)); }
 
-  friend bool operator==(const AdamMoments& a, const AdamMoments& b) {
-    return a.steps_ == b.steps_ && equal(a.first_, b.first_) && equal(a.second_, b.second_);
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("first", self.first_...);
+    visit("second", self.second_...);
+    visit("steps", self.steps_...);
   }
 
  private:

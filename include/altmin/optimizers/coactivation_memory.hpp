@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "altmin/core/buffer.hpp"
+#include "altmin/core/fields.hpp"
 #include "altmin/core/product.hpp"
 #include "altmin/core/types.hpp"
 
@@ -18,7 +19,7 @@ template <class Scalar>
 class CoactivationMemory {
  public:
   /// The empty memory of a map from `inputs` to `outputs`.
-  CoactivationMemory(Index outputs, Index inputs)
+  explicit CoactivationMemory(Index outputs = 0, Index inputs = 0)
       : inputs_{Matrix<Scalar>::Zero(inputs, inputs)}, targets_{Matrix<Scalar>::Zero(outputs, inputs)} {}
 
   /// Adds a batch, a (inputs x samples) and c (outputs x samples). With forgetting eta above 0 the memory is a running
@@ -62,8 +63,16 @@ class CoactivationMemory {
 
   Index bytes() const { return (inputs_.size() + targets_.size()) * static_cast<Index>(sizeof(Scalar)) + gap_.bytes(); }
 
-  friend bool operator==(const CoactivationMemory& a, const CoactivationMemory& b) {
-    return equal(a.inputs_, b.inputs_) && equal(a.targets_, b.targets_);
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("inputs", self.inputs_...);
+    visit("targets", self.targets_...);
+  }
+
+  /// Throws ShapeError unless this is the memory of such a map.
+  void require_fit(Index outputs, Index inputs) const {
+    detail::require_shape(inputs_, inputs, inputs, "inputs");
+    detail::require_shape(targets_, outputs, inputs, "targets");
   }
 
  private:

@@ -37,7 +37,8 @@ class InverseRoot {
     // brings small ones up by 6.75 an iteration instead of 2.25. All iterates are functions of one symmetric matrix: so
     // are their products.
     bool first = true;  // z is the identity
-    for (double low = std::sqrt(static_cast<double>(floor / bound)); low < 0.9999 || first; first = false) {
+    for (double low = std::sqrt(static_cast<double>(floor / bound)); low > 0 && (low < 0.9999 || first);
+         first = false) {
       const double scale = std::sqrt(3 / (1 + low + low * low));
       low = scale * low * (3 - scale * scale * low * low) / 2;
       const auto factor = static_cast<Scalar>(-scale * scale * scale / 2);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/fields.hpp"
 #include "altmin/core/product.hpp"
 #include "altmin/core/types.hpp"
 
@@ -56,7 +57,10 @@ class SgdMoments {
 
   Index bytes() const { return velocity_.size() * static_cast<Index>(sizeof(Scalar)); }
 
-  friend bool operator==(const SgdMoments& a, const SgdMoments& b) { return equal(a.velocity_, b.velocity_); }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("velocity", self.velocity_...);
+  }
 
  private:
   Matrix<Scalar> velocity_;

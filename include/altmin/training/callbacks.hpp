@@ -6,6 +6,7 @@
 #include <limits>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "altmin/data/dataset.hpp"
@@ -36,13 +37,26 @@ class Validation {
 class History {
  public:
   struct Epoch {
-    int epoch;                                                              ///< 1, 2, ...
-    Index steps;                                                            ///< taken so far
-    double loss;                                                            ///< mean training loss of the epoch
-    double seconds;                                                         ///< of training so far
+    int epoch = 0;                                                          ///< 1, 2, ...
+    Index steps = 0;                                                        ///< taken so far
+    double loss = std::numeric_limits<double>::quiet_NaN();                 ///< mean training loss of the epoch
+    double seconds = std::numeric_limits<double>::quiet_NaN();              ///< of training so far, by this fit()
     double validation_loss = std::numeric_limits<double>::quiet_NaN();      ///< not a number without a Validation
     double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< the same; also for regression
+
+    /// Times are left out: runs that end alike would differ.
+    template <class Visit, class... Self>
+    static void fields(Visit&& visit, Self&... self) {
+      visit("epoch", self.epoch...);
+      visit("steps", self.steps...);
+      visit("loss", self.loss...);
+      visit("validation_loss", self.validation_loss...);
+      visit("validation_accuracy", self.validation_accuracy...);
+    }
   };
+
+  /// Goes on from earlier epochs, for a run that is resumed.
+  explicit History(std::vector<Epoch> earlier = {}) : epochs_{std::move(earlier)} {}
 
   const std::vector<Epoch>& epochs() const { return epochs_; }
 

@@ -26,6 +26,16 @@ struct FitOptions {
   bool shuffle = true;                     ///< a new order each epoch; false: always the data set's own
   LastBatch last_batch = LastBatch::keep;  ///< whether an epoch's last batch may be smaller
   Index tolerated_failures = 0;            ///< steps that may fail (see Status) before training ends; 0 or more
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("epochs", self.epochs...);
+    visit("batch_size", self.batch_size...);
+    visit("seed", self.seed...);
+    visit("shuffle", self.shuffle...);
+    visit("last_batch", self.last_batch...);
+    visit("tolerated_failures", self.tolerated_failures...);
+  }
 };
 
 /// How far training has come: with the network, all that it needs to go on from there.
@@ -40,6 +50,17 @@ struct Progress {
 
   /// Mean training loss of these samples, each as it was at its step; not a number before the first.
   double loss() const { return loss_sum / static_cast<double>(samples); }
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("epoch", self.epoch...);
+    visit("batch", self.batch...);
+    visit("step", self.step...);
+    visit("failed_steps", self.failed_steps...);
+    visit("samples", self.samples...);
+    visit("loss_sum", self.loss_sum...);
+    visit("order", self.order...);
+  }
 };
 
 /// What callbacks see of a training run, and may change: network and progress. Valid during fit().

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# A run that is killed at twenty moments, and resumed each time, ends with the same bytes as one that is left alone.
+set -euo pipefail
+export LC_ALL=C
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
+[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() {
+  echo "failed: $*" >&2
+  cat err >&2
+  exit 1
+}
+
+. "$tests/examples/tiny_data.sh"
+mkdir data
+write_part train 300
+write_part t10k 60
+
+options=(--data data --quiet --hidden 64,48 --batch 20 --epochs 100 --threads 2)
+"$mnist" "${options[@]}" --save whole >out 2>err || fail "the run that is left alone"
+
+RANDOM=1 # the seed of the moments
+killed=0
+for _ in {1..20}; do
+  resume=()
+  [[ ! -e run ]] || resume=(--resume run)
+  "$mnist" "${options[@]}" "${resume[@]}" --save run --save-every 3 >out 2>err &
+  pid=$!
+  sleep 0.$(printf %03d $((RANDOM % 120)))
+  kill -KILL $pid 2>/dev/null || true
+  status=0
+  wait $pid 2>/dev/null || status=$?
+  [[ $status -eq 137 || $status -eq 0 ]] || fail "status $status: the checkpoint was damaged"
+  [[ $status -eq 0 ]] || killed=$((killed + 1))
+done
+echo "killed $killed times; part files left behind: $(find . -name 'run.part*' | wc -l)"
+"$mnist" "${options[@]}" --resume run --save run >out 2>err || fail "the last part"
+cmp run whole || fail "the checkpoints differ"

@@ -1,0 +1,472 @@
+// Models and checkpoints of whole networks: what is saved comes back, and what is not a model does no harm.
+
+#include <altmin/altmin.hpp>
+#include <altmin/io.hpp>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../network/problem.hpp"
+#include "catch.hpp"
+#include "support.hpp"
+
+using namespace altmin;
+using Catch::Matchers::ContainsSubstring;
+using support::Folder;
+using support::message;
+using support::Problem;
+
+namespace {
+
+/// Calls check(name, algorithm) for every algorithm, with options that are not the defaults.
+template <class Check>
+void for_each_algorithm(Check&& check) {
+  const auto am = [](auto options) {
+    options.mu = 0.9;
+    options.mu_increment = 0.01;
+    options.code_iterations = 3;
+    options.lambda_code = 1e-4;
+    options.weight_inputs = WeightInputs::forward;
+    options.limit_code_rate = false;
+    return options;
+  };
+  AmAdam am_adam = am(AmAdam{});
+  am_adam.reduction = Reduction::mean;
+  am_adam.weight_decay = 0.01;
+  AmMem am_mem = am(AmMem{});
+  am_mem.root_interval = 3;
+  AmSgd am_sgd = am(AmSgd{});
+  am_sgd.nesterov = true;
+  Adam adam;
+  adam.beta1 = 0.8;
+  Sgd sgd;
+  sgd.momentum = 0.5;
+  check("AmAdam", am_adam);
+  check("AmAdam, as it is", AmAdam{});
+  check("AmMem", am_mem);
+  check("AmMem, coordinate descent", am(AmMem::coordinate_descent()));
+  check("AmSgd", am_sgd);
+  check("Adam", adam);
+  check("Sgd", sgd);
+}
+
+/// Every layer, with options that are not the defaults.
+template <class Scalar>
+Layers<Scalar> everything() {
+  Layers<Scalar> layers{12};
+  layers.add(Dropout{0.1}).add(Dense{10, false, Initialization::orthogonal}).add(BatchNorm{1e-4, 0.2}).add(Relu{});
+  layers.add(Dense{9}).add(Tanh{}).add(Dropout{0.2}).add(Dense{8}).add(LeakyRelu{0.3}).add(Dense{7}).add(Sigmoid{});
+  return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(Dense{3});
+}
+
+template <class Scalar, class Algorithm>
+Network<Scalar> network(const Algorithm& algorithm) {
+  Network<Scalar> net{everything<Scalar>(), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+  net.set_threads(1);
+  return net;
+}
+
+/// A small one, for files that are tried many times.
+Network<float> small(int steps = 3) {
+  Network<float> net{Layers<float>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{}).add(Dense{2}), SoftmaxCrossEntropy{},
+                     Adam{}, Seed{1}};
+  net.set_threads(1);
+  const Problem<float> problem{4, 2, 10};
+  for (int s = 0; s < steps; ++s) net.step(problem.x, problem.y);
+  return net;
+}
+
+/// The same file with another header or metadata; `change` gets both as JSON.
+template <class Change>
+std::string changed(const std::string& file, Change&& change) {
+  std::size_t length = 0;
+  for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(file[i]);
+  auto header = nlohmann::json::parse(file.substr(8, length));
+  auto network = nlohmann::json::parse(header["__metadata__"]["network"].get<std::string>());
+  change(header, network);
+  if (header["__metadata__"].contains("network")) header["__metadata__"]["network"] = network.dump();
+  return support::with_header(header.dump(), file.substr(8 + length));
+}
+
+template <class Change>
+std::string model_refusal(Change&& change) {
+  const std::string file = changed(format_model(small()), change);
+  return message<FormatError>([&] { parse_model<Network<float>>(file); });
+}
+
+template <class Change>
+std::string checkpoint_refusal(const std::string& file, Change&& change) {
+  const std::string bad = changed(file, change);
+  return message<FormatError>([&] { parse_checkpoint<Network<float>>(bad); });
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a checkpoint brings back all of a network, and training goes on to the same bits", "[model]", float,
+                   double) {
+  using Net = Network<TestType>;
+  const Problem<TestType> problem{12, 3, 40};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    auto net = network<TestType>(algorithm);
+    for (const int steps : {0, 7}) {  // with and without moments
+      for (int s = 0; s < steps; ++s) REQUIRE(net.step(problem.x, problem.y));
+      net.set_rate_scale(0.7);
+      net.layers()[1].parameters()[0].freeze(steps > 0);
+      const Progress progress{3, 4, 5, 1, 6, 0.1, 0xffffffffffffffffU};
+      const std::string file = format_checkpoint(net, progress, {{"mine", "text"}});
+      auto saved = parse_checkpoint<Net>(file);
+      CHECK(saved.network == net);
+      CHECK(saved.progress == progress);
+      CHECK(saved.notes.at("mine") == "text");
+      CHECK(format_checkpoint(saved.network, saved.progress, saved.notes) == file);
+      for (int s = 0; s < 5; ++s) {
+        net.step(problem.x, problem.y);
+        saved.network.step(problem.x, problem.y);
+      }
+      CHECK(saved.network == net);
+      CHECK(saved.network.predict(problem.x) == net.predict(problem.x));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a model brings back layers, loss and options; training starts anew", "[model]", float, double) {
+  using Net = Network<TestType>;
+  const Problem<TestType> problem{12, 3, 40};
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    INFO(name);
+    auto net = network<TestType>(algorithm);
+    for (int s = 0; s < 3; ++s) net.step(problem.x, problem.y);
+    for (const std::string& file : {format_model(net), format_checkpoint(net)}) {
+      const auto read = parse_model<Net>(file);
+      CHECK(read.layers() == net.layers());
+      CHECK(read.predict(problem.x) == net.predict(problem.x));
+      const auto* own = read.template algorithm<std::decay_t<decltype(algorithm)>>();
+      REQUIRE(own != nullptr);
+      CHECK(own->config() == algorithm);
+      CHECK(read.steps() == 0);
+      CHECK(format_model(read) == format_model(net));
+    }
+  });
+}
+
+TEST_CASE("every loss comes back", "[model]") {
+  const auto check = [](const auto& loss, Index outputs) {
+    const Network<float> net{support::mlp<float>({4, 3, outputs}), loss, Sgd{}};
+    CHECK(parse_model<Network<float>>(format_model(net)).loss() == net.loss());
+  };
+  check(SoftmaxCrossEntropy{}, 2);
+  check(MeanSquaredError{}, 2);
+  check(Logistic{}, 1);
+  check(Hinge{}, 2);
+}
+
+TEST_CASE("weights are named and shaped as in PyTorch's nn.Sequential", "[model]") {
+  const auto net = small();
+  const std::string bytes = format_model(net);
+  const auto file = parse_safetensors(bytes);
+  std::vector<std::string> tensors;
+  for (const auto& entry : file.tensors) {
+    tensors.push_back(entry.first + " " + detail::type_text(entry.second.type, entry.second.shape));
+  }
+  CHECK(tensors == std::vector<std::string>{"0.bias F32 [3]", "0.weight F32 [3, 4]", "1.bias F32 [3]",
+                                            "1.num_batches_tracked I64 []", "1.running_mean F32 [3]",
+                                            "1.running_var F32 [3]", "1.weight F32 [3]", "3.bias F32 [2]",
+                                            "3.weight F32 [2, 3]"});
+  float second;  // row by row
+  std::memcpy(&second, file.tensors.at("0.weight").bytes.data() + 4, 4);
+  CHECK(second == net.layers()[0].parameters()[0].value()(0, 1));
+  CHECK(file.notes.at("format") == "altmin");
+  CHECK(file.notes.at("version") == "1");
+}
+
+TEST_CASE("the same state makes the same bytes, with any number of threads", "[model]") {
+  const auto train = [](int threads) {
+    auto net = small(0);
+    net.set_threads(threads);
+    const Problem<float> problem{4, 2, 200};
+    for (int s = 0; s < 3; ++s) net.step(problem.x, problem.y);
+    return format_checkpoint(net);
+  };
+  CHECK(train(1) == train(3));
+}
+
+TEST_CASE("weights are read into a network of the same layers, or nothing is", "[model]") {
+  const Folder folder;
+  const std::string path = folder.file("weights");
+  auto net = small();
+  const Network<double> wide{Layers<double>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{}).add(Dense{2}), Hinge{}, Sgd{},
+                             Seed{5}};
+  save_model(wide, path);
+  load_weights(net, path);
+  for (const Index i : {0, 1, 3}) {
+    for (const Index k : {0, 1}) {
+      CHECK(net.layers()[i].parameters()[k].value() == wide.layers()[i].parameters()[k].value().template cast<float>());
+    }
+  }
+  CHECK(net.steps() == 3);
+  save_checkpoint(small(), path);
+  load_weights(net, path);  // of a checkpoint, the layers
+  CHECK(net.layers() == small().layers());
+
+  const auto before = net;
+  const auto refused = [&](const Layers<float>& layers) {
+    save_model(Network<float>{layers, Hinge{}, Sgd{}}, path);
+    const std::string told = message<FormatError>([&] { load_weights(net, path); });
+    CHECK(net == before);
+    return told;
+  };
+  CHECK(refused(Layers<float>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{}).add(Dense{5})) ==
+        path + ": tensor '3.weight': expected F32 [2, 3], got F32 [5, 3]");
+  CHECK(refused(Layers<float>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{})) ==
+        path + ": tensor '3.weight' is missing");
+  CHECK(refused(Layers<float>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{}).add(Dense{2}).add(Dense{2})) ==
+        path + ": tensor '4.bias': the network has no place for it");
+}
+
+TEST_CASE("files of this version stay readable", "[model]") {
+  const std::string data = ALTMIN_TESTS_DIR "/io/data/";
+  Matrix<double> x(5, 4);
+  for (Index t = 0; t < 4; ++t) {
+    for (Index i = 0; i < 5; ++i) x(i, t) = 0.25 * static_cast<double>((7 * i + 3 * t) % 11) - 1.25;
+  }
+  const auto expected = [&](const std::string& name) {
+    Matrix<double> y(3, 4);
+    std::ifstream file{data + name};
+    for (auto& value : y.reshaped()) file >> value;
+    REQUIRE(file);
+    return y;
+  };
+  const auto saved = load_checkpoint<Network<float>>(data + "version1.safetensors");
+  CHECK(saved.network.predict(x.cast<float>()).cast<double>().isApprox(expected("version1.txt"), 1e-5));
+  CHECK(saved.network.steps() == 20);
+  CHECK(saved.progress.epoch == 5);
+  CHECK(saved.notes.at("comment") == "kept as it was written");
+  REQUIRE(saved.network.algorithm<AmMem>() != nullptr);
+  AmMem options;
+  options.root_interval = 100;
+  CHECK(saved.network.algorithm<AmMem>()->config() == options);
+
+  // Written by numpy, as PyTorch would: see write_like_pytorch.py.
+  const auto check = [&](auto net) {
+    using Scalar = typename decltype(net)::Scalar;
+    load_weights(net, data + "from_numpy.safetensors");
+    CHECK(net.predict(x.cast<Scalar>()).template cast<double>().isApprox(expected("from_numpy.txt"), 1e-5));
+  };
+  const auto layers = [](auto scalar) {
+    return Layers<decltype(scalar)>{5}.add(Dense{4}).add(BatchNorm{}).add(Relu{}).add(Dense{3});
+  };
+  check(Network<float>{layers(1.0F), SoftmaxCrossEntropy{}, Adam{}});
+  check(Network<double>{layers(1.0), SoftmaxCrossEntropy{}, Adam{}});
+}
+
+TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[model]") {
+  using Json = nlohmann::json;
+  CHECK(model_refusal([](Json&, Json&) {}).empty());
+  CHECK_THAT(model_refusal([](Json& header, Json&) { header["__metadata__"].erase("format"); }),
+             ContainsSubstring("expected the format 'altmin', got ''"));
+  CHECK(model_refusal([](Json& header, Json&) { header["__metadata__"]["version"] = "2"; }) ==
+        "__metadata__: expected version 1 of the format, got '2'");
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network = nullptr; }), ContainsSubstring("network: expected"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["more"] = 1; }), ContainsSubstring("no option 'more'"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["layers"] = Json::array(); }),
+             ContainsSubstring("at least 1 layer"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network.erase("input"); }), ContainsSubstring("network.input"));
+  for (const Json& input : {Json{4}, Json{4, 0, 1}, Json{-4, 1, -1}, Json{4294967296, 4294967296, 4294967296}}) {
+    CHECK_THAT(model_refusal([&](Json&, Json& network) { network["input"] = input; }),
+               ContainsSubstring("network.input: expected channels, height and width"));
+  }
+  CHECK(model_refusal([](Json&, Json& network) { network["layers"][0]["type"] = "Conv9d"; }) ==
+        "network.layers[0].type: expected one of Dense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, "
+        "Sign, got 'Conv9d'");
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["loss"]["type"] = 7; }),
+             ContainsSubstring("network.loss"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),
+             ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmSgd, Adam, Sgd"));
+  CHECK(model_refusal([](Json&, Json& network) { network["algorithm"]["options"]["beta1"] = "nan"; }) ==
+        "network.algorithm: Adam: beta1 must be 0 to below 1, got nan");
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["layers"][1]["options"]["epsilon"] = -1; }),
+             ContainsSubstring("layer 1 (BatchNorm): epsilon must be above 0"));
+  CHECK(model_refusal([](Json&, Json& network) { network["layers"][0]["frozen"] = {"weigth"}; }) ==
+        "network.layers[0].frozen: there is no parameter 'weigth'");
+  CHECK(model_refusal([](Json& header, Json&) { header["0.weigth"] = header["0.weight"], header.erase("0.weight"); }) ==
+        "tensor '0.weight' is missing");
+  CHECK(message<FormatError>([] { parse_model<Network<double>>(format_model(small())); }) ==
+        "tensor '0.weight': expected F64 [3, 4], got F32 [3, 4]");
+  CHECK(message<FormatError>([] { parse_checkpoint<Network<float>>(format_model(small())); }) ==
+        "expected a checkpoint, got a model without training state");
+}
+
+TEST_CASE("layers are compared with the file before they are made", "[model]") {
+  using Json = nlohmann::json;
+  CHECK(model_refusal([](Json&, Json& network) { network["layers"][0]["options"]["outputs"] = 1'000'000'000'000; }) ==
+        "tensor '0.weight': expected F32 [1000000000000, 4], got F32 [3, 4]");
+  CHECK_THAT(model_refusal([](Json&, Json& network) {
+               network["input"] = {9'000'000'000'000'000'000, 1, 1};
+             }),
+             ContainsSubstring("tensor '0.weight'"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) {
+               network["layers"].insert(network["layers"].begin(), network["layers"][1]);
+               network["input"] = {1'000'000'000'000, 1, 1};
+             }),
+             ContainsSubstring("tensor '0.weight'"));
+}
+
+TEST_CASE("training state that does not fit the network is refused", "[model]") {
+  using Json = nlohmann::json;
+  const std::string adam = format_checkpoint(small());
+  CHECK(checkpoint_refusal(adam, [](Json&, Json&) {}).empty());
+  const auto rename = [](Json& header, const std::string& from, const std::string& to) {
+    header[to] = header[from];
+    header.erase(from);
+  };
+  const std::string first = "algorithm.updates.0.moments.0.first";
+  CHECK(checkpoint_refusal(adam, [&](Json& header, Json&) {
+          header[first]["shape"] = {4, 3};
+        }) == "network: first: expected 3 x 4, got 4 x 3");
+  CHECK_THAT(checkpoint_refusal(adam, [&](Json& header, Json&) { header[first]["shape"] = {12}; }),
+             ContainsSubstring("expected a matrix, got F32 [12]"));
+  CHECK_THAT(checkpoint_refusal(adam, [&](Json& header, Json&) { rename(header, first, "other"); }),
+             ContainsSubstring("'" + first + "' is missing"));
+  CHECK(checkpoint_refusal(adam, [&](Json& header, Json&) { rename(header, "progress.order", "progress.disorder"); }) ==
+        "tensor 'progress.order' is missing");
+  CHECK(message<FormatError>([&] {
+          parse_checkpoint<Network<float>>(changed(adam, [](Json& header, Json&) {
+            header["more"] = {{"dtype", "F32"}, {"shape", {0}}, {"data_offsets", {0, 0}}};
+          }));
+        }) == "tensor 'more': the network has no place for it");
+
+  auto net = small();
+  Network<float> moved = net;
+  CHECK(checkpoint_refusal(format_checkpoint(net, Progress{-1, 0, 0, 0, 0, 0, 0}), [](Json&, Json&) {}) ==
+        "tensor 'progress.epoch': expected 0 to 2147483647, got -1");
+  CHECK_THAT(checkpoint_refusal(format_checkpoint(net, Progress{0, 0, 9'223'372'036'854'775'807, 0, 0, 0, 0}),
+                                [](Json&, Json&) {}),
+             ContainsSubstring("tensor 'progress.step': expected 0 to 9000000000000000"));
+
+  // One moment without the other.
+  CHECK_THAT(checkpoint_refusal(format_checkpoint(small(0)),
+                                [&](Json& header, Json&) {
+                                  header[first]["shape"] = {0, 3};
+                                }),
+             ContainsSubstring("network: first: expected 0 x 0, got 0 x 3"));
+
+  const Problem<float> problem{4, 2, 10};
+  for (const AmMem& options : {AmMem{}, AmMem::coordinate_descent()}) {
+    moved.set_algorithm(options);
+    moved.step(problem.x, problem.y);
+    const std::string file = format_checkpoint(moved);
+    const bool descent = options.form == MemoryForm::coordinate_descent;
+    const std::string targets = std::string("algorithm.updates.0.") + (descent ? "memory.targets" : "step.velocity");
+    CHECK_THAT(checkpoint_refusal(file,
+                                  [&](Json& header, Json&) {
+                                    header[targets]["shape"] = {5, 3};
+                                  }),
+               ContainsSubstring("expected 3 x 5, got 5 x 3"));
+  }
+}
+
+TEST_CASE("a model that is cut anywhere is refused, and changed bytes do no harm", "[model]") {
+  const std::string file = format_checkpoint(small());
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    CHECK_THROWS_AS(parse_checkpoint<Network<float>>(std::string_view{file}.substr(0, size)), FormatError);
+  }
+  const Problem<float> problem{4, 2, 10};
+  auto by_memory = small();
+  by_memory.set_algorithm(AmMem{});
+  by_memory.step(problem.x, problem.y);
+  Random random{Seed{1}};
+  int read = 0;
+  for (const std::string& sound : {file, format_checkpoint(by_memory)}) {
+    for (int round = 0; round < 2000; ++round) {
+      std::string bytes = sound;
+      const auto size = static_cast<std::uint32_t>(round % 2 == 0 ? bytes.size() : bytes.size() / 2);  // the header
+      for (auto count = 1 + random.below(3); count > 0; --count) {
+        const char digits[] = "0123456789\"{}[],:-e. ";
+        bytes[random.below(size)] =
+            random.below(2) == 0 ? static_cast<char>(random.below(256)) : digits[random.below(20)];
+      }
+      try {
+        auto saved = parse_checkpoint<Network<float>>(bytes);
+        saved.network.set_threads(1);
+        saved.network.step(problem.x, problem.y);
+        ++read;
+      } catch (const FormatError&) {
+      }
+    }
+  }
+  CHECK(read > 50);  // a value that has changed is still a value
+}
+
+TEST_CASE("fit saves checkpoints, and goes on from them", "[model]") {
+  const Folder folder;
+  const std::string path = folder.file("run");
+  const Problem<float> problem{4, 2, 50};
+  const Dataset<float> data{problem.x, problem.y};
+  FitOptions options;
+  options.epochs = 6;
+  options.batch_size = 12;
+  const auto net = [] {
+    Network<float> made{Layers<float>{4}.add(Dense{6}).add(BatchNorm{}).add(Relu{}).add(Dropout{0.1}).add(Dense{2}),
+                        SoftmaxCrossEntropy{}, AmAdam{}, Seed{1}};
+    made.set_threads(1);
+    return made;
+  };
+  struct StopAfter {
+    Index step;
+    bool after_step(const Training<Network<float>>& t) const { return t.step == step; }
+  };
+
+  auto whole = net();
+  const auto report = fit(whole, data, options, Resume{path}, CosineDecay{}, Checkpoint{path});
+  CHECK(load_checkpoint<Network<float>>(path).network == whole);
+  CHECK(load_checkpoint<Network<float>>(path).network.rate_scale() == 1);
+  const std::string bytes = read_file(path);
+  CHECK(folder.files() == 1);
+
+  for (const Index step : {1, 5, 10, 13}) {  // within epochs, and at the end of one
+    INFO(step);
+    std::filesystem::remove(path);
+    auto stopped = net();
+    fit(stopped, data, options, Resume{path}, CosineDecay{}, StopAfter{step}, Checkpoint{path, 2});
+    auto resumed = net();
+    const auto again = fit(resumed, data, options, Resume{path}, CosineDecay{}, Checkpoint{path});
+    CHECK(resumed == whole);
+    CHECK(again.steps == report.steps);
+    CHECK(again.loss == report.loss);
+    CHECK(read_file(path) == bytes);
+  }
+
+  const auto refused = [&](auto made, const FitOptions& other, const Dataset<float>& set) {
+    const auto before = made;
+    const std::string told = message<OptionError>([&] { fit(made, set, other, Resume{path}); });
+    CHECK(made == before);
+    return told.substr(told.find(": ") + 2);
+  };
+  FitOptions other = options;
+  other.batch_size = 13;
+  CHECK(refused(net(), other, data) == "fit.batch_size: expected 13, as in the run that goes on, got 12");
+  other = options;
+  other.seed = Seed{4};
+  CHECK_THAT(refused(net(), other, data), ContainsSubstring("fit.seed.value: expected 4"));
+  other = options;
+  other.epochs = 5;
+  CHECK(refused(net(), other, data) == "expected at most 5 epochs, as in the run that goes on, got 6");
+  CHECK_THAT(refused(net(), options, data.take(48)), ContainsSubstring("fit.samples: expected 48"));
+  auto with_options = net();
+  AmAdam am;
+  am.mu = 2;
+  with_options.set_algorithm(am);
+  CHECK_THAT(refused(with_options, options, data), ContainsSubstring("network.algorithm.options.mu: expected 2.0"));
+  CHECK_THAT(refused(small(), options, data), ContainsSubstring("network.algorithm"));
+
+  other = options;
+  other.epochs = 8;
+  auto longer = net();
+  CHECK(fit(longer, data, other, Resume{path}).epochs == 8);
+  CHECK_THROWS_AS(fit(longer, data, options, Checkpoint{folder.file("nowhere/run")}), Error);
+  CHECK_THROWS_AS(fit(longer, data, options, Checkpoint{path, -1}), OptionError);
+}
