@@ -46,7 +46,8 @@ TEST_CASE("where writing fails, the old file stays", "[file]") {
     throw std::runtime_error("no");
   }),
                   std::runtime_error);
-  CHECK_THROWS_WITH(file.replace([](const std::string&) {}), ContainsSubstring("No such file"));  // nothing was made
+  CHECK_THROWS_WITH(file.replace([](const std::string& path) { std::filesystem::remove(path); }),
+                    ContainsSubstring("No such file"));
   CHECK(read_file(folder.file("a")) == "old");
   CHECK(folder.files() == 1);
 }
@@ -91,4 +92,24 @@ TEST_CASE("what cannot be read says why", "[file]") {
   CHECK(message<FormatError>([&] { read_file(folder.file("a")); }) == folder.file("a") + ": No such file or directory");
   CHECK_THROWS_WITH(read_file(folder.file("")), ContainsSubstring("it is not a file"));
   CHECK_THROWS_WITH(read_file("/dev/zero"), ContainsSubstring("it is not a file"));
+}
+
+TEST_CASE("of two who write one file at a time, the second is refused", "[file]") {
+  const Folder folder;
+  const OutputFile file{folder.file("a")};
+  file.replace([&](const std::string& path) {
+    std::ofstream{path} << "first";
+    CHECK(message<Error>([&] { OutputFile{folder.file("a")}.write("second"); }) ==
+          "cannot write " + folder.file("a") + ": something else is writing it");
+  });
+  CHECK(read_file(folder.file("a")) == "first");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what a killed writer left behind is used anew", "[file]") {
+  const Folder folder;
+  std::ofstream{folder.file("a.part")} << "something long that was never finished";
+  OutputFile{folder.file("a")}.write("new");
+  CHECK(read_file(folder.file("a")) == "new");
+  CHECK(folder.files() == 1);
 }

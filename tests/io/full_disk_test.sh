@@ -38,7 +38,7 @@ train --resume disk/run --epochs 4 --save disk/run || status=$?
 [[ $status -eq 1 && ! -s out ]] || fail "status $status on a full disk"
 [[ $(<err) == "mnist: cannot write disk/run: No space left on device" ]] || fail "message"
 cmp run disk/run || fail "the old checkpoint"
-[[ $(find disk -name '*.part*' | wc -l) -eq 0 ]] || fail "something left behind"
+[[ $(find disk -name '*.part' | wc -l) -eq 0 ]] || fail "something left behind"
 
 rm disk/zeros
 train --resume disk/run --epochs 4 --save disk/run || fail "with room again"

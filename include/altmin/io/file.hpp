@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,9 +64,9 @@ inline std::string read_file(const std::string& path) {
 }
 
 /// A file that is replaced as a whole: whenever the program or the system dies, it holds its old content or the new
-/// one. The new content is written beside it, in FILE.part and the number of the process, brought to the disk, and
-/// renamed. On a failure that file is removed, the old one is as it was, and an Error tells why. (A process that is
-/// killed may leave its part file behind.) A link stays a link. Several threads must not replace one file at a time.
+/// one. The new content is written beside it, into FILE.part, brought to the disk, and renamed. On a failure that file
+/// is removed, the old one is as it was, and an Error tells why; so it does to the second of two who write one file at
+/// a time. (A part file that a killed process leaves behind is used by the next.) A link stays a link.
 class OutputFile {
  public:
   explicit OutputFile(const std::string& path) : name_{path}, path_{path} {
@@ -79,59 +80,65 @@ class OutputFile {
 
   /// Throws where the file could not be written; for finding out early.
   void require_writable() const {
-    with_part([this](const std::string& part) { write_part(part, {}); });
-    std::error_code ignored;
-    std::filesystem::remove(part(), ignored);
+    with_part([](const std::string& part, int) { std::filesystem::remove(part); });
   }
 
   /// The new content is these bytes.
   void write(std::string_view bytes) const {
-    replace([&](const std::string& part) { write_part(part, bytes); });
+    with_part([&](const std::string& part, int descriptor) {
+      while (!bytes.empty()) {
+        const ::ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        require(count >= 0);
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+      }
+      put_in_place(part);
+    });
   }
 
-  /// The new content is what make(path) puts into the file that it is to make.
+  /// The new content is what make(path) writes into the file there.
   template <class Make>
   void replace(Make&& make) const {
-    with_part([&](const std::string& part) {
+    with_part([&](const std::string& part, int) {
       make(part);
-      const detail::OpenFile file{part, O_RDONLY};
-      require(file && ::fsync(file.get()) == 0);
-      require(std::rename(part.c_str(), path_.c_str()) == 0);
+      put_in_place(part);
     });
-    const std::filesystem::path directory = path_.parent_path();
-    const detail::OpenFile opened{directory.empty() ? "." : directory.string(), O_RDONLY | O_DIRECTORY};
-    if (opened) ::fsync(opened.get());  // the new name, too, outlives a power cut; not all file systems can promise it
   }
 
  private:
-  std::string part() const { return path_.string() + ".part" + std::to_string(::getpid()); }
-
   void require(bool succeeded) const {
     if (!succeeded) fail(detail::system_reason());
   }
   [[noreturn]] void fail(const std::string& reason) const { throw Error("cannot write " + name_ + ": " + reason); }
 
+  /// Calls use(path, descriptor) with an empty file beside the real one.
   template <class Use>
   void with_part(Use&& use) const {
+    const std::string part = path_.string() + ".part";
+    const detail::OpenFile file{part, O_WRONLY | O_CREAT};
+    require(static_cast<bool>(file));
+    struct ::stat locked {};
+    struct ::stat named {};
+    const bool mine = ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file.get(), &locked) == 0 &&
+                      ::stat(part.c_str(), &named) == 0 && locked.st_ino == named.st_ino;  // not renamed meanwhile
+    if (!mine) fail("something else is writing it");
     try {
-      use(part());
+      require(::ftruncate(file.get(), 0) == 0);
+      use(part, file.get());
     } catch (...) {
       std::error_code ignored;
-      std::filesystem::remove(part(), ignored);
+      std::filesystem::remove(part, ignored);
       throw;
     }
   }
 
-  void write_part(const std::string& part, std::string_view bytes) const {
-    detail::OpenFile file{part, O_WRONLY | O_CREAT | O_TRUNC};
-    require(static_cast<bool>(file));
-    while (!bytes.empty()) {
-      const ::ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      require(count >= 0);
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    require(file.close());
+  void put_in_place(const std::string& part) const {
+    const detail::OpenFile file{part, O_RDONLY};
+    require(file && ::fsync(file.get()) == 0);
+    require(std::rename(part.c_str(), path_.c_str()) == 0);
+    const std::filesystem::path directory = path_.parent_path();
+    const detail::OpenFile opened{directory.empty() ? "." : directory.string(), O_RDONLY | O_DIRECTORY};
+    if (opened) ::fsync(opened.get());  // the new name, too, outlives a power cut; not all file systems can promise it
   }
 
   std::string name_;  // for messages
