@@ -462,8 +462,8 @@ inline int train(const Task& task, const Options& options) {
   const altmin::FitReport report = std::visit(
       [&](const auto& schedule) {
         const Interruption kept_back;
-        return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule, Summary{progress},
-                           altmin::Validation{data.test}, history, save_history, saver, time_limit, validation,
+        return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule, time_limit,
+                           Summary{progress}, altmin::Validation{data.test}, history, save_history, saver, validation,
                            early_stopping, ProgressBar{progress, style});
       },
       schedules().at(options.schedule));

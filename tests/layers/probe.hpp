@@ -51,7 +51,7 @@ class Probe {
     for (const auto& parameter : layer.parameters()) {
       result.push_back(M::Constant(parameter.value().rows(), parameter.value().cols(), dirt));
     }
-    std::vector<View<Scalar>> views(result.begin(), result.end());
+    std::vector<altmin::View<Scalar>> views(result.begin(), result.end());
     layer.gradient(workers_.lane(), here(), dy, {views.data(), static_cast<Index>(views.size())});
     return result;
   }
