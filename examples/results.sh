@@ -8,11 +8,11 @@ mnist=$(dirname "${BASH_SOURCE[0]}")/../build/release/examples/mnist
 for algorithm in ${ALGORITHMS:-am-adam am-mem am-mem-descent adam sgd}; do
   for seed in 1 2 3; do
     "$mnist" --data "$@" --algorithm "$algorithm" --seed "$seed" --quiet
-  done | sed 's/.*"epochs":\([0-9]*\).*"train_loss":\([^,]*\).*"test_accuracy":\([^,]*\),"train_seconds":\([^,]*\),.*/\1 \2 \3 \4/' |
+  done | sed 's/.*"epochs":\([0-9]*\).*"train_loss":\([^,]*\).*"test_accuracy":\([^,]*\),.*/\1 \2 \3/' |
     awk -v algorithm="$algorithm" '
-      { epochs = $1; loss += $2 / 3; accuracy += $3 / 3; seconds += $4 / 3
+      { epochs = $1; loss += $2 / 3; accuracy += $3 / 3
         if (NR == 1 || $3 < low) low = $3
         if (NR == 1 || $3 > high) high = $3 }
-      END { printf "| %s | %d | %.2f (%.2f - %.2f) | %.4f | %.0f |\n",
-                   algorithm, epochs, 100 * accuracy, 100 * low, 100 * high, loss, seconds }'
+      END { printf "| %s | %d | %.2f (%.2f - %.2f) | %.4f |\n",
+                   algorithm, epochs, 100 * accuracy, 100 * low, 100 * high, loss }'
 done
