@@ -21,7 +21,7 @@ class Probe {
     Random random{seed};
     layer.initialize(random);
     fit(trace_, input);
-    layer.draw(random, {trace_.samples, trace_.features});
+    layer.draw(random, {trace_.samples, trace_.batch});
     forward(input);
   }
 
@@ -63,7 +63,7 @@ class Probe {
     M to_y = dy;
     Trace to = trace_;
     if (layer.trace_shape().of_input) fit(to, x);
-    layer.difference(workers_.lane(), here(), dx, {to_x, to_y, {to.samples, to.features}}, dy);
+    layer.difference(workers_.lane(), here(), dx, {to_x, to_y, {to.samples, to.batch}}, dy);
     x = to_x;
     y = to_y;
     trace_ = to;
@@ -71,7 +71,7 @@ class Probe {
   }
 
   /// Ends the step: takes up its running statistics.
-  void absorb() { layer.absorb({trace_.samples, trace_.features}); }
+  void absorb() { layer.absorb({trace_.samples, trace_.batch}); }
 
   /// J dx, from pull_back alone.
   M jacobian_times(const M& dx) {
@@ -89,16 +89,16 @@ class Probe {
   static constexpr Scalar dirt = Scalar(1e10);
 
   struct Trace {
-    M samples, features;
+    M samples, batch;
   };
 
   void fit(Trace& trace, const M& input) const {
     const altmin::TraceShape shape = layer.trace_shape();
-    trace.samples.setConstant(shape.samples ? input.rows() : 0, input.cols(), dirt);
-    trace.features.setConstant(shape.features > 0 ? input.rows() : 0, shape.features, dirt);
+    trace.samples.setConstant(shape.samples, input.cols(), dirt);
+    trace.batch.setConstant(shape.batch_rows, shape.batch_columns, dirt);
   }
 
-  altmin::Point<Scalar> here() { return {x, y, {trace_.samples, trace_.features}}; }
+  altmin::Point<Scalar> here() { return {x, y, {trace_.samples, trace_.batch}}; }
 
   altmin::Workers<Scalar> workers_{1};
   Trace trace_;

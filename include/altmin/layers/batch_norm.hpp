@@ -56,7 +56,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void initialize(Random&) { reset(); }
 
-  TraceShape trace_shape() const { return {true, trace_columns, true}; }
+  TraceShape trace_shape() const { return {shape_.size(), shape_.size(), trace_columns, true}; }
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
     by_feature(lane, at.x.cols(), [&](Index first, Index count) {
@@ -158,7 +158,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// The change dx of the input that changes the output by dy, the batch's statistics held fixed; 0 where the gain is
   /// 0.
   void undo(const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    const auto scale = gain(0, dy.rows()) * at.trace.features.col(inverse_column).array();
+    const auto scale = gain(0, dy.rows()) * at.trace.batch.col(inverse_column).array();
     for (Index t = 0; t < dy.cols(); ++t) {
       dx.col(t).array() = (scale == Scalar(0)).select(Scalar(0), dy.col(t).array() / scale);
     }
@@ -171,8 +171,8 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     ++batches_;
     auto mean = this->statistics_[0].values();
     auto variance = this->statistics_[1].values();
-    mean += newest * (trace.features.col(mean_column) - mean);
-    variance += newest * (samples / (samples - 1) * trace.features.col(variance_column) - variance);
+    mean += newest * (trace.batch.col(mean_column) - mean);
+    variance += newest * (samples / (samples - 1) * trace.batch.col(variance_column) - variance);
   }
 
   void predict(const Lane<Scalar>&, ConstView<Scalar> x, View<Scalar> y) const {
@@ -203,7 +203,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   static auto column(const Point<Scalar>& at, Index which, Index first, Index count) {
     return Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>{
-        const_cast<Scalar*>(at.trace.features.data()) + which * at.trace.features.outerStride() + first, count};
+        const_cast<Scalar*>(at.trace.batch.data()) + which * at.trace.batch.outerStride() + first, count};
   }
 
   auto gain(Index first, Index count) const {

@@ -32,7 +32,7 @@ class Dropout::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   const Dropout& config() const { return config_; }
   Shape output() const { return shape_; }
 
-  TraceShape trace_shape() const { return {true, 0, false}; }
+  TraceShape trace_shape() const { return {shape_.size(), 0, 0, false}; }
 
   void draw(Random& random, const Trace<Scalar>& trace) const {
     const auto kept = static_cast<Scalar>(1 / (1 - config_.rate));

@@ -18,15 +18,16 @@ enum class Role { map, normalization, nonlinearity };
 /// What a layer keeps of one evaluation for its pull-back, beyond its input and output.
 template <class Scalar>
 struct Trace {
-  View<Scalar> samples;   // of the input's shape: one column a sample (a dropout mask, normalised values)
-  View<Scalar> features;  // one row a feature, for all samples together (batch statistics)
+  View<Scalar> samples;  // one column a sample (a dropout mask, normalised values)
+  View<Scalar> batch;    // for all samples together (batch statistics)
 };
 
 /// The sizes of a trace.
 struct TraceShape {
-  bool samples = false;   // whether Trace::samples is used
-  Index features = 0;     // columns of Trace::features
-  bool of_input = false;  // whether it depends on the input, or only on the step (a dropout mask)
+  Index samples = 0;        // rows of Trace::samples
+  Index batch_rows = 0;     // of Trace::batch
+  Index batch_columns = 0;  // of Trace::batch
+  bool of_input = false;    // whether it depends on the input, or only on the step (a dropout mask)
 };
 
 /// A layer's evaluation at one input: y = f(x), features x samples. Columns of several points may be evaluated in
@@ -49,8 +50,8 @@ struct Point {
 ///   void forward(lane, point) const;             writes point.y and point.trace, from point.x
 ///   void pull_back(lane, point, dy, dx) const;   dx = J(x)' dy, J the Jacobian of f
 ///
-/// and may add or replace (a layer with a trace must replace predict: inference gives it none; a trace of features that
-/// depends on the input needs couples_samples; undo may be called with dy and dx in the same memory)
+/// and may add or replace (a layer with a trace must replace predict: inference gives it none; a trace of the batch
+/// that depends on the input needs couples_samples; undo may be called with dy and dx in the same memory)
 ///
 ///   parameters()                                 what is learned: the constructor puts it into parameters_
 ///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by

@@ -40,11 +40,11 @@ template <class Scalar>
 struct Evaluation {
   std::vector<Buffer<Scalar>> outputs;
   std::vector<Buffer<Scalar>> sample_traces;
-  std::vector<Buffer<Scalar>> feature_traces;
+  std::vector<Buffer<Scalar>> batch_traces;
 
   Index bytes() const {
     Index sum = 0;
-    for (const auto* buffers : {&outputs, &sample_traces, &feature_traces}) {
+    for (const auto* buffers : {&outputs, &sample_traces, &batch_traces}) {
       for (const auto& buffer : *buffers) sum += buffer.bytes();
     }
     return sum;
@@ -121,14 +121,13 @@ class Block {
     const auto count = static_cast<std::size_t>(size());
     evaluation.outputs.resize(count - 1);
     evaluation.sample_traces.resize(count);
-    evaluation.feature_traces.resize(count);
-    Index rows = inputs();
+    evaluation.batch_traces.resize(count);
     for (std::size_t k = 0; k < count; ++k) {
-      const TraceShape trace = (*this)[static_cast<Index>(k)].trace_shape();
-      evaluation.sample_traces[k].fit(trace.samples ? rows : 0, samples);
-      evaluation.feature_traces[k].fit(trace.features > 0 ? rows : 0, trace.features);
-      rows = (*this)[static_cast<Index>(k)].output().size();
-      if (k + 1 < count) evaluation.outputs[k].fit(rows, samples);
+      const auto& layer = (*this)[static_cast<Index>(k)];
+      const TraceShape trace = layer.trace_shape();
+      evaluation.sample_traces[k].fit(trace.samples, samples);
+      evaluation.batch_traces[k].fit(trace.batch_rows, trace.batch_columns);
+      if (k + 1 < count) evaluation.outputs[k].fit(layer.output().size(), samples);
     }
   }
 
@@ -202,11 +201,9 @@ class Block {
     const Index count = at.x.cols();
     const TraceShape shape = (*this)[k].trace_shape();
     auto& owner = shape.of_input ? at.inner : at.step;
-    return {
-        k == 0 ? at.x : ConstView<Scalar>{at.inner.outputs[layer - 1].view().slice(at.first, count)},
-        k + 1 == size() ? at.y : at.inner.outputs[layer].view().slice(at.first, count),
-        {shape.samples ? owner.sample_traces[layer].view().slice(at.first, count) : owner.sample_traces[layer].view(),
-         owner.feature_traces[layer].view()}};
+    return {k == 0 ? at.x : ConstView<Scalar>{at.inner.outputs[layer - 1].view().slice(at.first, count)},
+            k + 1 == size() ? at.y : at.inner.outputs[layer].view().slice(at.first, count),
+            {owner.sample_traces[layer].view().slice(at.first, count), owner.batch_traces[layer].view()}};
   }
 
  private:
