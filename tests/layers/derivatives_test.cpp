@@ -30,13 +30,26 @@ std::vector<AnyProbe<Scalar>> every_layer(Seed seed) {
   layers.add(Identity{}).add(Relu{}).add(LeakyRelu{0.2}).add(Tanh{}).add(Sigmoid{}).add(Dropout{0.3});
   layers.add(Softsign{}).add(Swish{0.7}).add(BatchNorm{}).add(BatchNorm{0.5}).add(Dense{5, false}).add(Dense{7});
   std::vector<AnyProbe<Scalar>> probes;
-  for (const auto& layer : layers) {
-    auto& probe = probes.emplace_back(layer, x);
+  const auto add = [&](const auto& layer, const Matrix<Scalar>& input) {
+    auto& probe = probes.emplace_back(layer, input);
     for (auto& parameter : probe.layer.parameters()) {
       parameter.set(random_matrix<Scalar>(parameter.value().rows(), parameter.value().cols(), random));
     }
-    probe.forward(x);
-  }
+    probe.forward(input);
+  };
+  for (const auto& layer : layers) add(layer, x);
+
+  const Shape image{2, 5, 6};
+  const Matrix<Scalar> images = random_matrix<Scalar>(image.size(), 3, random, -2, 2);
+  const auto add_to_image = [&](const auto& config) {
+    add(typename Layers<Scalar, Swish, Softsign>::Layer{config, image}, images);
+  };
+  add_to_image(Conv2d{3, 3});
+  add_to_image(Conv2d{2, {2, 3}, {3, 2}, {1, 2}, false});
+  add_to_image(MaxPool2d{});
+  add_to_image(MaxPool2d{3, Extent{1, 2}});
+  add_to_image(AvgPool2d{{2, 3}});
+  add_to_image(BatchNorm{});
   return probes;
 }
 
@@ -73,7 +86,7 @@ TEST_CASE("difference() of any size agrees with forward()", "[layers]") {
     for (auto& probe : every_layer<double>(Seed{2})) {
       CAPTURE(std::string(probe.layer.name()), size);
       const Matrix<double> before = probe.y;
-      const auto change = probe.move(random_matrix<double>(5, 6, random, -size, size));
+      const auto change = probe.move(random_matrix<double>(probe.x.rows(), probe.x.cols(), random, -size, size));
       const Matrix<double> after = probe.y;
       const auto direction = random_matrix<double>(before.rows(), before.cols(), random);
       const auto slope = probe.pull_back(direction);
@@ -100,7 +113,7 @@ TEMPLATE_TEST_CASE("difference() of a tiny move is J dx to full precision", "[la
     if (probe.layer.name() == Swish::Layer<TestType>::name) continue;  // has LayerBase's, which subtracts
     CAPTURE(std::string(probe.layer.name()));
     for (int moves = 0; moves < 2; ++moves) {  // the second starts where the first went
-      const auto dx = random_matrix<TestType>(5, 6, random, -size, size);
+      const auto dx = random_matrix<TestType>(probe.x.rows(), probe.x.cols(), random, -size, size);
       const auto expected = probe.jacobian_times(dx);
       CHECK(relative_error(probe.move(dx), expected) < 30 * size);
     }

@@ -91,7 +91,7 @@ class PackingBuffer {
   static constexpr Index depth = 2048 / static_cast<Index>(sizeof(Scalar));
   static constexpr Index rows = 960;  // a multiple of the rows of every register tile
   static constexpr Index columns = 32;
-  static constexpr Index room = Index{1} << 19;
+  static constexpr Index room = Index{1} << 20;
 
   PackingBuffer()
       : memory_{Eigen::internal::aligned_malloc(((rows + columns) * depth + room) * sizeof(Scalar)),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "altmin/core/types.hpp"
 
@@ -19,8 +20,24 @@ namespace altmin::detail {
 /// Some rows of a left factor: (i, k) stands at data[i + k * step].
 template <class Scalar>
 struct LeftPanel {
+  void advance(const Scalar*& a, Index) const { a += step; }
+  const Scalar* begin() const { return data; }
+  // Columns that lie apart escape the processor's own prefetching.
+  const Scalar* ahead(const Scalar* a) const { return a + 16 * step; }
+
   const Scalar* data;
   Index step;
+};
+
+/// The same where each column has a place of its own: (i, k) stands at data[i + offsets[k]].
+template <class Scalar>
+struct ScatteredLeftPanel {
+  const Scalar* begin() const { return data + offsets[0]; }
+  void advance(const Scalar*& a, Index next) const { a = data + offsets[next]; }
+  const Scalar* ahead(const Scalar* a) const { return a; }
+
+  const Scalar* data;
+  const std::int32_t* offsets;  // with one more behind the last
 };
 
 /// A right factor: (k, j) stands at data[k * row_step + j * column_step], and one of the steps is 1.
@@ -31,6 +48,39 @@ struct RightPanel {
   const Scalar* data;
   Index row_step;
   Index column_step;
+};
+
+/// The same, its rows contiguous.
+template <class Scalar>
+struct RightRows {
+  RightRows from_column(Index j) const { return {data + j, step}; }
+  const Scalar& at(const Scalar* b, Index j) const { return b[j]; }
+  Index row_step() const { return step; }
+
+  const Scalar* data;
+  Index step;
+};
+
+/// The same, its columns contiguous.
+template <class Scalar>
+struct RightColumns {
+  RightColumns from_column(Index j) const { return {data + j * step, step}; }
+  const Scalar& at(const Scalar* b, Index j) const { return b[j * step]; }
+  static constexpr Index row_step() { return 1; }
+
+  const Scalar* data;
+  Index step;
+};
+
+/// The same, its columns contiguous, each with a place of its own: (k, j) stands at data[k + offsets[j]].
+template <class Scalar>
+struct ScatteredRightColumns {
+  ScatteredRightColumns from_column(Index j) const { return {data, offsets + j}; }
+  const Scalar& at(const Scalar* b, Index j) const { return b[offsets[j]]; }
+  static constexpr Index row_step() { return 1; }
+
+  const Scalar* data;
+  const std::int32_t* offsets;
 };
 
 /// Where a product goes, by columns: alpha times it replaces what stands there or is added to it.
@@ -58,6 +108,16 @@ struct RegisterTile {
   /// The product of up to `rows` rows and any number of columns. The left panel can be read up to full packets.
   static void multiply(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
                        Index column_count, const ProductOutput<Scalar>& out) {
+    if (right.column_step == 1) {
+      multiply(left, RightRows<Scalar>{right.data, right.row_step}, depth, row_count, column_count, out);
+    } else {
+      multiply(left, RightColumns<Scalar>{right.data, right.column_step}, depth, row_count, column_count, out);
+    }
+  }
+
+  template <class Left, class Right>
+  static void multiply(const Left& left, const Right& right, Index depth, Index row_count, Index column_count,
+                       const ProductOutput<Scalar>& out) {
     if (row_count > 2 * lanes) {
       multiply_rows<3>(left, right, depth, row_count, column_count, out);
     } else if (row_count > lanes) {
@@ -109,41 +169,29 @@ struct RegisterTile {
 #pragma GCC diagnostic pop
 #endif
 
-  template <int Packets>
-  static void multiply_rows(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth,
-                            Index row_count, Index column_count, const ProductOutput<Scalar>& out) {
-    if (right.column_step == 1) {
-      multiply_columns<Packets, true>(left, right, depth, row_count, column_count, out);
-    } else {
-      multiply_columns<Packets, false>(left, right, depth, row_count, column_count, out);
-    }
-  }
-
-  template <int Packets, bool RowMajor>
-  static void multiply_columns(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth,
-                               Index row_count, Index column_count, const ProductOutput<Scalar>& out) {
+  template <int Packets, class Left, class Right>
+  static void multiply_rows(const Left& left, const Right& right, Index depth, Index row_count, Index column_count,
+                            const ProductOutput<Scalar>& out) {
     Index j = 0;
     for (; j + columns <= column_count; j += columns) {
-      tile<Packets, columns, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }
     for (; j + columns / 2 <= column_count; j += columns / 2) {
-      tile<Packets, columns / 2, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns / 2>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }
     for (; j + columns / 4 <= column_count; j += columns / 4) {
-      tile<Packets, columns / 4, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns / 4>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }
     for (; j < column_count; ++j) {
-      tile<Packets, 1, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, 1>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }
   }
 
-  template <int Packets, int Columns, bool RowMajor>
-  static void tile(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
+  template <int Packets, int Columns, class Left, class Right>
+  static void tile(const Left& left, const Right& right, Index depth, Index row_count,
                    const ProductOutput<Scalar>& out) {
     using namespace Eigen::internal;
-    const Index row_step = RowMajor ? right.row_step : 1;
-    const Index column_step = RowMajor ? 1 : right.column_step;
-    const Scalar* a = left.data;
+    const Scalar* a = left.begin();
     const Scalar* b = right.data;
     Packet sums[std::size_t{Columns}][std::size_t{Packets}];
     ALTMIN_UNROLL
@@ -157,15 +205,14 @@ struct RegisterTile {
       for (int p = 0; p < Packets; ++p) column[p] = ploadu<Packet>(a + p * lanes);
       ALTMIN_UNROLL
       for (int j = 0; j < Columns; ++j) {
-        const Packet factor = pset1<Packet>(b[j * column_step]);
+        const Packet factor = pset1<Packet>(right.at(b, j));
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) sums[j][p] = pmadd(column[p], factor, sums[j][p]);
       }
-      // Columns that lie apart escape the processor's own prefetching.
       ALTMIN_UNROLL
-      for (int p = 0; p < Packets; ++p) prefetch(a + p * lanes + 16 * left.step);
-      a += left.step;
-      b += row_step;
+      for (int p = 0; p < Packets; ++p) prefetch(left.ahead(a) + p * lanes);
+      left.advance(a, k + 1);
+      b += right.row_step();
     }
     if (row_count < Packets * lanes) {
       EIGEN_ALIGN_MAX Scalar buffer[std::size_t{Packets} * std::size_t{lanes}];

@@ -45,9 +45,7 @@ class View : public Eigen::Map<Matrix<Scalar>, 0, Eigen::OuterStride<>> {
   }
 
   /// The columns (samples) first .. first + count - 1.
-  View slice(Index first, Index count) const {
-    return {address(0, first), this->rows(), count, this->outerStride()};
-  }
+  View slice(Index first, Index count) const { return {address(0, first), this->rows(), count, this->outerStride()}; }
 };
 
 /// A matrix, or a range of its columns, borrowed for reading. Assigning to it makes it borrow another one.

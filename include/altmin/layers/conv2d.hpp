@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "altmin/layers/initialization.hpp"
@@ -36,8 +37,8 @@ struct Conv2d {
 /// `weight` is outputs x (input channels * kernel height * kernel width), its columns in the order of PyTorch's outputs
 /// x inputs x height x width; `bias` is outputs x 1.
 ///
-/// All three products are made band by band: what the kernel sees from some rows of positions is gathered into a cache,
-/// or scattered from there, on its way into the register tiles.
+/// The products read and write images where they lie, laid out so that the positions of a register tile's rows follow
+/// each other (PhasedImage): nothing is copied for each value that the kernel sees.
 template <class Scalar>
 class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
@@ -46,13 +47,18 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   static constexpr Role role = Role::map;
 
   Layer(const Conv2d& config, Shape input)
-      : config_{config}, window_{input, config.kernel, config.stride, config.padding}, output_{1} {
+      : config_{config},
+        window_{input, config.kernel, config.stride, config.padding},
+        image_{window_},
+        output_{window_.output(config.outputs)} {
     if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));
-    output_ = window_.output(config.outputs);
-    if (area() * padded(window_.width()) > band_size) {
-      throw ShapeError("expected rows of at most " + detail::text(band_size / area() - 2 * Tile::lanes) +
-                       " outputs with this kernel, got " + detail::text(window_.width()));
+    if (image_.channel_size() > room / 8) {
+      throw ShapeError("expected at most " + detail::text(room / 8) + " pixels a channel, with the padding, got " +
+                       detail::text(image_.channel_size()));
     }
+    channels_ = std::clamp<Index>(image_room / image_.channel_size(), 1, input.channels);
+    const Index in_parts = part_columns(4) / window_.area() + 2;
+    offsets_ = image_.offsets(std::min(input.channels, std::max(channels_, in_parts)));
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
   }
 
@@ -73,7 +79,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void initialize(Random& random) {
     const auto fill = [&](Index parameter) {
       altmin::initialize(this->parameters_[static_cast<std::size_t>(parameter)].values(), config_.initialization,
-                         window_.depth(), config_.outputs * area(), random);
+                         window_.depth(), config_.outputs * window_.area(), random);
     };
     fill(0);
     if (!config_.bias) return;
@@ -84,10 +90,13 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   LoweredShape lowered_shape() const { return {window_.depth(), window_.positions()}; }
   void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
     for_each_sample(lane, at.x.cols(), [&](Index t, Scalar* memory) {
-      for_each_band([&](const Band& band) {
-        window_.gather(at.x.address(0, t), band.row, band.rows, band.value, band.values, memory, band.step);
-        const ConstView<Scalar> seen{memory, band.positions, band.values, band.step};
-        a.block(band.value, t * window_.positions() + band.first, band.values, band.positions) = seen.transpose();
+      for_each_chunk([&](Index channel, Index channels) {
+        image_.lay_out(pixels(at.x, channel, t), channels, memory);
+        for (Index p = 0; p < window_.positions(); ++p) {
+          const Scalar* const seen = memory + p / window_.width() * image_.line() + p % window_.width();
+          Scalar* const column = a.address(channel * window_.area(), t * window_.positions() + p);
+          for (Index k = 0; k < channels * window_.area(); ++k) column[k] = seen[offsets_[std::size_t(k)]];
+        }
       });
     });
   }
@@ -106,37 +115,61 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
                   View<Scalar> dy) const {
     convolve(lane, dx, dy, false);
-    View<Scalar>{to.y} = from.y + dy;
+    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
+      to.y.slice(first, count) = from.y.slice(first, count) + dy.slice(first, count);
+    });
   }
 
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
+    constexpr Index columns = 64;         // values of a window that come down together
+    constexpr Index most_outputs = 1024;  // from so many outputs
     for_each_sample(lane, dy.cols(), [&](Index t, Scalar* memory) {
-      dx.col(t).setZero();
-      Scalar* const slopes = memory + room / 4 * 3;  // at a band's positions, where full packets can be read
-      for_each_band([&](const Band& band) {
-        const Index most = room / 4 / band.step;
-        for (Index o = 0; o < config_.outputs; o += most) {
-          const Index count = std::min(most, config_.outputs - o);
-          for (Index i = 0; i < count; ++i) {
-            std::copy_n(dy.address((o + i) * window_.positions() + band.first, t), band.positions,
-                        slopes + i * band.step);
-          }
-          const Scalar* const weights = weight().data() + band.value * config_.outputs + o;
-          multiply_tiles({slopes, band.step}, {weights, 1, config_.outputs}, band.positions, count, band.values,
-                         {memory, band.step, Scalar(1), o > 0});
+      Scalar* const slopes = memory + room / 2;
+      Scalar* const parts = slopes + most_outputs * Tile::rows;
+      for_each_chunk([&](Index channel, Index channels) {
+        std::fill_n(memory, channels * image_.channel_size() + Tile::rows, Scalar(0));
+        for (Index o = 0; o < config_.outputs; o += most_outputs) {
+          const Index outputs = std::min(most_outputs, config_.outputs - o);
+          for_each_tile(image_.length(), Tile::rows, [&](Index p, Index count) {
+            bring(dy, t, o, outputs, p, count, slopes, Tile::rows);
+            for_each_tile(channels * window_.area(), columns, [&](Index k, Index width) {
+              const Scalar* const weights = weight().data() + (channel * window_.area() + k) * config_.outputs + o;
+              Tile::multiply(LeftPanel{slopes, Tile::rows}, detail::RightColumns<Scalar>{weights, config_.outputs},
+                             outputs, Tile::rows, width, {parts, Tile::rows, Scalar(1), false});
+              for (Index j = 0; j < width; ++j) {
+                Scalar* const to = memory + p + offsets_[std::size_t(k + j)];
+                const Scalar* const from = parts + j * Tile::rows;
+                for (Index n = 0; n < Tile::rows; ++n) to[n] += from[n];  // zeros behind the last position
+              }
+            });
+          });
         }
-        window_.scatter(memory, band.step, band.row, band.rows, band.value, band.values, dx.address(0, t));
+        image_.take_back(memory, channels, dx.address(channel * window_.input().height * window_.input().width, t));
       });
     });
   }
 
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
                 Span<View<Scalar>> gradients) const {
-    // Each part takes some columns of the weight through all samples: nothing is summed up across threads.
-    const detail::Cut parts = detail::Cut::shared(window_.depth(), 64, Tile::columns);
-    lane.parallel_for_leaves(parts.count, [&](Index i, const Lane<Scalar>& own) {
-      correlate(at.x, dy, gradients[0], parts.first(i), parts.size(i), own.packing().leaf());
+    const Index size = gradients[0].size();
+    // Sums over some samples each, if there is memory for them: of the calling thread's, which does not multiply now.
+    const Index groups = size <= PackingBuffer::rows * PackingBuffer::depth / 3 && at.x.cols() >= 4 ? 4 : 1;
+    const detail::Cut samples = detail::Cut::shared(at.x.cols(), (at.x.cols() + groups - 1) / groups, 1);
+    const detail::Cut columns = detail::Cut::shared(window_.depth(), part_columns(groups), Tile::columns);
+    const auto sum = [&](Index group) {
+      Scalar* const others = lane.packing().left();
+      return group == 0 ? gradients[0]
+                        : View<Scalar>{others + (group - 1) * size, config_.outputs, window_.depth(), config_.outputs};
+    };
+    lane.parallel_for_leaves(columns.count * samples.count, [&](Index i, const Lane<Scalar>& own) {
+      const Index group = i / columns.count;
+      const Index part = i % columns.count;
+      const Index first = samples.first(group);
+      const Index count = samples.size(group);
+      correlate(at.x.slice(first, count), dy.slice(first, count), sum(group), columns.first(part), columns.size(part),
+                own.packing().leaf());
     });
+    for (Index group = 1; group < samples.count; ++group) gradients[0] += sum(group);
     if (!config_.bias) return;
     const Index positions = window_.positions();
     lane.parallel_ranges(config_.outputs, positions * dy.cols(), [&](Index first, Index count) {
@@ -151,43 +184,24 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
  private:
   using Tile = detail::RegisterTile<Scalar>;
+  using LeftPanel = detail::LeftPanel<Scalar>;
 
-  static constexpr Index room = detail::PackingBuffer<Scalar>::room;
-  static constexpr Index band_size = room / 8;
+  using PackingBuffer = detail::PackingBuffer<Scalar>;
 
-  /// Some rows of positions, and some of the values that are seen there: of a size that stays in a core's cache.
-  struct Band {
-    Index row, rows;         // of positions
-    Index first, positions;  // the same, counted
-    Index value, values;     // seen at each position
-    Index step;              // from one value to the next, in memory
-  };
+  static constexpr Index room = PackingBuffer::room;
+  static constexpr Index image_room = room / 8;  // of what is laid out at a time, where that is more than one channel
 
-  Index area() const { return config_.kernel.height * config_.kernel.width; }
   const Matrix<Scalar>& weight() const { return this->parameters_[0].value(); }
 
-  /// Room for so many positions: full packets, and columns that do not lie a page apart.
-  static Index padded(Index positions) {
-    constexpr Index lanes = Tile::lanes;
-    const Index packets = (positions + lanes - 1) / lanes;
-    return (packets % 16 == 0 ? packets + 1 : packets) * lanes;
+  const Scalar* pixels(ConstView<Scalar> x, Index channel, Index t) const {
+    return x.address(channel * window_.input().height * window_.input().width, t);
   }
 
-  /// Calls use(band) for bands that make up all positions and values. With its padding, a band takes up to three times
-  /// band_size.
-  template <class Use>
-  void for_each_band(Use&& use) const {
-    const Index channels = std::min(band_size / (area() * padded(window_.width())), window_.input().channels);
-    const Index values = channels * area();
-    const Index rows = std::clamp<Index>(band_size / values / window_.width(), 1, window_.height());
-    for (Index row = 0; row < window_.height(); row += rows) {
-      const Index count = std::min(rows, window_.height() - row);
-      const Index positions = count * window_.width();
-      for (Index value = 0; value < window_.depth(); value += values) {
-        use(Band{row, count, row * window_.width(), positions, value, std::min(values, window_.depth() - value),
-                 padded(positions)});
-      }
-    }
+  /// Columns of the weight whose gradient is found together, by one thread: with few groups of samples, fewer. Half the
+  /// room must hold the channels that they see.
+  Index part_columns(Index groups) const {
+    const Index fitting = (room / 2 / image_.channel_size() - 2) * window_.area();
+    return std::clamp<Index>(window_.depth() * groups / 4, 1, fitting);
   }
 
   /// Calls body(sample, memory) for each sample, in parallel.
@@ -200,27 +214,67 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
-  static void multiply_tiles(const detail::LeftPanel<Scalar>& left, const detail::RightPanel<Scalar>& right, Index rows,
-                             Index depth, Index columns, const detail::ProductOutput<Scalar>& out) {
-    for (Index i = 0; i < rows; i += Tile::rows) {
-      Tile::multiply({left.data + i, left.step}, right, depth, std::min<Index>(Tile::rows, rows - i), columns,
-                     out.part(i, 0));
+  /// Calls use(first, count) for the channels that are laid out together.
+  template <class Use>
+  void for_each_chunk(Use&& use) const {
+    for_each_tile(window_.input().channels, channels_, use);
+  }
+
+  template <class Use>
+  static void for_each_tile(Index length, Index step, Use&& use) {
+    for (Index first = 0; first < length; first += step) use(first, std::min(step, length - first));
+  }
+
+  /// Calls use(i, position, count) for the positions among the numbers first .. first + length - 1, those of one row at
+  /// a time: from number first + i on.
+  template <class Use>
+  void for_each_run(Index first, Index length, Use&& use) const {
+    for (Index i = 0; i < length;) {
+      const Index y = (first + i) / image_.line();
+      const Index x = (first + i) % image_.line();
+      if (x < window_.width()) use(i, y * window_.width() + x, std::min(window_.width() - x, length - i));
+      i += image_.line() - x;
     }
+  }
+
+  /// Brings some outputs of dy to where they stand by numbers, zeros between the positions.
+  void bring(ConstView<Scalar> dy, Index t, Index output, Index outputs, Index first, Index length, Scalar* to,
+             Index step) const {
+    std::fill_n(to, outputs * step, Scalar(0));
+    for_each_run(first, length, [&](Index i, Index position, Index count) {
+      for (Index o = 0; o < outputs; ++o) {
+        const Scalar* const from = dy.address((output + o) * window_.positions() + position, t);
+        for (Index n = 0; n < count; ++n) to[o * step + i + n] = from[n];
+      }
+    });
   }
 
   /// y = the kernels over x, plus the bias where asked.
   void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool bias) const {
     for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
-      if (bias) {
-        const Index positions = window_.positions();
-        const auto& biases = this->parameters_[1].value();
-        for (Index o = 0; o < config_.outputs; ++o) y.col(t).segment(o * positions, positions).setConstant(biases(o));
-      }
-      for_each_band([&](const Band& band) {
-        window_.gather(x.address(0, t), band.row, band.rows, band.value, band.values, memory, band.step);
-        const Scalar* const weights = weight().data() + band.value * config_.outputs;
-        multiply_tiles({memory, band.step}, {weights, config_.outputs, 1}, band.positions, band.values, config_.outputs,
-                       {y.address(band.first, t), window_.positions(), Scalar(1), bias || band.value > 0});
+      Scalar* const products = memory + room / 2;
+      for_each_chunk([&](Index channel, Index channels) {
+        image_.lay_out(pixels(x, channel, t), channels, memory);
+        const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs;
+        for_each_tile(image_.length(), Tile::rows, [&](Index p, Index length) {
+          for_each_tile(config_.outputs, most_products, [&](Index o, Index outputs) {
+            Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
+                           detail::RightRows<Scalar>{weights + o, config_.outputs}, channels * window_.area(), length,
+                           outputs, {products, Tile::rows, Scalar(1), false});
+            for_each_run(p, length, [&](Index i, Index position, Index count) {
+              for (Index j = 0; j < outputs; ++j) {
+                Scalar* const to = y.address((o + j) * window_.positions() + position, t);
+                const Scalar* const from = products + j * Tile::rows + i;
+                if (channel > 0) {
+                  for (Index n = 0; n < count; ++n) to[n] += from[n];
+                } else {
+                  const Scalar start = bias ? this->parameters_[1].value()(o + j) : Scalar(0);
+                  for (Index n = 0; n < count; ++n) to[n] = start + from[n];
+                }
+              }
+            });
+          });
+        });
       });
     });
   }
@@ -228,32 +282,34 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// The columns first .. first + count - 1 of the derivative of <f(x), dy> by the weight.
   void correlate(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                  Scalar* memory) const {
-    constexpr Index most = 1024;  // positions of a product
-    Scalar* const packed = memory + room / 2;
-    const Index positions = window_.positions();
-    const Index rows = std::clamp<Index>(band_size / count / window_.width(), 1, window_.height());
+    constexpr Index depth = 256;  // of a product
+    Scalar* const slopes = memory + room / 2;
+    Scalar* const packed = slopes + depth * Tile::rows;
+    const Index channel = first / window_.area();
+    const Index channels = (first + count - 1) / window_.area() - channel + 1;
+    const std::int32_t* const offsets = offsets_.data() + (first - channel * window_.area());
     gradient.middleCols(first, count).setZero();
     for (Index t = 0; t < x.cols(); ++t) {
-      for (Index row = 0; row < window_.height(); row += rows) {
-        const Index band = std::min(rows, window_.height() - row) * window_.width();
-        const Index step = padded(band);
-        window_.gather(x.address(0, t), row, band / window_.width(), first, count, memory, step);
-        for (Index p = 0; p < band; p += most) {
-          const Index depth = std::min(most, band - p);
-          for (Index o = 0; o < config_.outputs; o += Tile::rows) {
-            const Index height = std::min<Index>(Tile::rows, config_.outputs - o);
-            Tile::pack(dy.address(o * positions + row * window_.width() + p, t), positions, 1, height, depth, packed);
-            Tile::multiply({packed, Tile::rows}, {memory + p, 1, step}, depth, height, count,
-                           {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
-          }
-        }
-      }
+      image_.lay_out(pixels(x, channel, t), channels, memory);
+      for_each_tile(image_.length(), depth, [&](Index p, Index length) {
+        for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index outputs) {
+          bring(dy, t, o, outputs, p, length, slopes, depth);
+          Tile::pack(slopes, depth, 1, outputs, length, packed);
+          Tile::multiply(LeftPanel{packed, Tile::rows}, detail::ScatteredRightColumns<Scalar>{memory + p, offsets},
+                         length, outputs, count, {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
+        });
+      });
     }
   }
 
+  static constexpr Index most_products = 1024;
+
   Conv2d config_;
   detail::Window window_;
+  detail::PhasedImage image_;
   Shape output_;
+  Index channels_;                     // that are laid out together
+  std::vector<std::int32_t> offsets_;  // of their values
 };
 
 }  // namespace altmin

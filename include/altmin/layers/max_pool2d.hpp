@@ -67,14 +67,14 @@ class MaxPool2d::Layer : public Pool2dLayer<MaxPool2d, Layer<Scalar>, Scalar> {
       Scalar* const below = dx.address(pixel, t);
       for (Index i = 0; i < this->width(); ++i) {
         const Scalar* const window = x + i * walk.stride;
-        Scalar* const place = below + i * walk.stride;
-        const Scalar most = largest(walk, window);
-        Scalar rest = slope[i];  // until somebody takes it
+        Scalar* const pixels = below + i * walk.stride;
+        Scalar most = window[0];
+        Index where = 0;
         walk([&](Index k) {
-          const Scalar share = window[k] == most ? rest : Scalar(0);
-          rest = window[k] == most ? Scalar(0) : rest;
-          place[k] += share;
+          where += (k - where) * static_cast<Index>(window[k] > most);  // no branch: nobody could foretell it
+          most = std::max(most, window[k]);
         });
+        pixels[where] += slope[i];
       }
     });
   }

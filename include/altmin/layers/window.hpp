@@ -1,18 +1,18 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
-#include <type_traits>
+#include <vector>
 
 #include "altmin/core/error.hpp"
-#include "altmin/core/register_tile.hpp"
 #include "altmin/core/shape.hpp"
+#include "altmin/core/types.hpp"
 
 namespace altmin::detail {
 
-/// The window that slides over the planes of an image: where it stands, and what it sees there. Its positions are
-/// numbered row by row. What it sees is a column of `depth()` values a position, channel by channel, each row by row:
-/// the order of a convolution's weights.
+/// The window that slides over the planes of an image. What it sees at a position are `depth()` values, channel by
+/// channel, each row by row: the order of a convolution's weights.
 class Window {
  public:
   /// Throws OptionError where sizes are out of range, ShapeError where the window does not fit into the image.
@@ -28,7 +28,7 @@ class Window {
     }
     height_ = (input.height + 2 * padding.height - kernel.height) / stride.height + 1;
     width_ = (input.width + 2 * padding.width - kernel.width) / stride.width + 1;
-    if (input.channels > most / (kernel.height * kernel.width)) {
+    if (input.channels > most / area()) {
       throw ShapeError("expected fewer than 2^40 inputs of an output, got " + text(input.channels) + " channels");
     }
   }
@@ -36,13 +36,16 @@ class Window {
   const Shape& input() const { return input_; }
   Extent kernel() const { return kernel_; }
   Extent stride() const { return stride_; }
+  Extent padding() const { return padding_; }
 
+  /// Positions, row by row.
   Index height() const { return height_; }
   Index width() const { return width_; }
   Index positions() const { return height_ * width_; }
 
-  /// Values that it sees at one position.
-  Index depth() const { return input_.channels * kernel_.height * kernel_.width; }
+  /// Values seen at a position: of one channel, and of all.
+  Index area() const { return kernel_.height * kernel_.width; }
+  Index depth() const { return input_.channels * area(); }
 
   /// The shape of an output with a value a position and channel.
   Shape output(Index channels) const {
@@ -51,44 +54,6 @@ class Window {
                        shape_text(height_, width_));
     }
     return {channels, height_, width_};
-  }
-
-  /// Writes what it sees at the positions of `rows` rows from `row` on: the values `first` .. `first + count - 1` of
-  /// each column, one below the other's `step`: value first + k of the n-th position to patches[n + k * step]. Beyond
-  /// the border stand zeros. May write up to a packet more behind each value's positions.
-  template <class Scalar>
-  void gather(const Scalar* image, Index row, Index rows, Index first, Index count, Scalar* patches, Index step) const {
-    for_each_run(image, row, rows, first, count, patches, step,
-                 [&](const Scalar* from, Scalar* to, Index before, Index length, bool roomy) {
-                   if (from == nullptr) {
-                     std::fill_n(to, width_, Scalar(0));
-                     return;
-                   }
-                   std::fill_n(to, before, Scalar(0));
-                   if (stride_.width > 1) {
-                     for (Index i = 0; i < length; ++i) to[before + i] = from[i * stride_.width];
-                   } else if (roomy) {
-                     copy_packets(from, length, to + before);
-                   } else {
-                     std::copy_n(from, length, to + before);
-                   }
-                   std::fill(to + before + length, to + width_, Scalar(0));
-                 });
-  }
-
-  /// The transpose of gather(): adds to each pixel what stands for it in the patches.
-  template <class Scalar>
-  void scatter(const Scalar* patches, Index step, Index row, Index rows, Index first, Index count,
-               Scalar* image) const {
-    for_each_run(image, row, rows, first, count, patches, step,
-                 [&](Scalar* to, const Scalar* from, Index before, Index length, bool) {
-                   if (to == nullptr) return;
-                   if (stride_.width > 1) {
-                     for (Index i = 0; i < length; ++i) to[i * stride_.width] += from[before + i];
-                   } else {
-                     add_packets(from + before, length, to);
-                   }
-                 });
   }
 
  private:
@@ -102,68 +67,99 @@ class Window {
     }
   }
 
-  /// Calls use(pixels, places, before, length, roomy) for each value and row of positions: the `length` positions that
-  /// see a pixel, behind `before` that do not; no pixels where none does. `roomy`: a packet can be read beyond the
-  /// last.
-  template <class Pixel, class Place, class Use>
-  void for_each_run(Pixel* image, Index row, Index rows, Index first, Index count, Place* patches, Index step,
-                    Use&& use) const {
-    const Index roomy = input_.size() - lanes<Pixel>;
-    const Index area = kernel_.height * kernel_.width;
-    for (Index k = first; k < first + count; ++k) {
-      const Index inside = k % area;
-      const Index down = inside / kernel_.width - padding_.height;
-      const Index across = inside % kernel_.width - padding_.width;
-      const Index before = across < 0 ? (stride_.width - 1 - across) / stride_.width : 0;
-      const Index beyond = (input_.width - across + stride_.width - 1) / stride_.width;
-      const Index length = std::max<Index>(0, std::min(width_, beyond) - before);
-      const Index plane = k / area * input_.height * input_.width + across + before * stride_.width;
-      Place* place = patches + (k - first) * step;
-      for (Index y = row; y < row + rows; ++y, place += width_) {
-        const Index line = y * stride_.height + down;
-        const Index at = plane + line * input_.width;
-        const bool outside = line < 0 || line >= input_.height || length == 0;
-        use(outside ? nullptr : image + at, place, before, length, at + length <= roomy);
-      }
-    }
-  }
-
-  template <class Scalar>
-  static constexpr Index lanes = RegisterTile<std::remove_const_t<Scalar>>::lanes;
-
-  template <class Scalar>
-  static void copy_packets(const Scalar* from, Index length, Scalar* to) {
-    using Packet = typename RegisterTile<Scalar>::Packet;
-    for (Index i = 0; i < length; i += lanes<Scalar>) {
-      Eigen::internal::pstoreu(to + i, Eigen::internal::ploadu<Packet>(from + i));
-    }
-  }
-
-  template <class Scalar>
-  static void add_packets(const Scalar* from, Index length, Scalar* to) {
-    using Packet = typename RegisterTile<Scalar>::Packet;
-    using Half = typename Eigen::internal::unpacket_traits<Packet>::half;
-    const Index i = add_whole<Packet>(from, 0, length, to);
-    for (Index j = add_whole<Half>(from, i, length, to); j < length; ++j) to[j] += from[j];
-  }
-
-  /// Adds from `i` on as long as packets are full; returns where it ends.
-  template <class Packet, class Scalar>
-  static Index add_whole(const Scalar* from, Index i, Index length, Scalar* to) {
-    using namespace Eigen::internal;
-    constexpr Index size = unpacket_traits<Packet>::size;
-    for (; i + size <= length; i += size) {
-      pstoreu(to + i, padd(ploadu<Packet>(to + i), ploadu<Packet>(from + i)));
-    }
-    return i;
-  }
-
   Shape input_;
   Extent kernel_;
   Extent stride_;
   Extent padding_;
   Index height_;
   Index width_;
+};
+
+/// How an image lies in memory so that what a window sees in one place of it, from position to position, is one
+/// contiguous run: with its padding, and for strides above 1 with every stride-th row and column of a plane in a plane
+/// of their own (a phase). Positions are then counted with the gaps at the end of each row: position (y, x) is number
+/// y * line() + x of length() numbers, and its value k of the window stands at offsets()[k] + that number.
+class PhasedImage {
+ public:
+  explicit PhasedImage(const Window& window)
+      : window_{window},
+        rows_{ratio(window.input().height + 2 * window.padding().height, window.stride().height)},
+        line_{ratio(window.input().width + 2 * window.padding().width, window.stride().width)} {
+    const Index phases = window.stride().height * window.stride().width;
+    if (rows_ > (Index{1} << 40) / phases / line_) {
+      throw ShapeError("expected fewer than 2^40 pixels a channel, got " +
+                       shape_text(window.input().height, window.input().width));
+    }
+  }
+
+  Index line() const { return line_; }
+  Index length() const { return (window_.height() - 1) * line_ + window_.width(); }
+
+  /// Numbers of one channel.
+  Index channel_size() const { return rows_ * line_ * window_.stride().height * window_.stride().width; }
+
+  /// Of the window's values in some channels, from the first one on; one more stands at the end, equal to the first.
+  std::vector<std::int32_t> offsets(Index channels) const {
+    const Extent stride = window_.stride();
+    std::vector<std::int32_t> result;
+    for (Index c = 0; c < channels; ++c) {
+      for (Index r = 0; r < window_.kernel().height; ++r) {
+        for (Index s = 0; s < window_.kernel().width; ++s) {
+          const Index phase = (c * stride.height + r % stride.height) * stride.width + s % stride.width;
+          result.push_back(static_cast<std::int32_t>((phase * rows_ + r / stride.height) * line_ + s / stride.width));
+        }
+      }
+    }
+    result.push_back(0);
+    return result;
+  }
+
+  /// Lays out some channels of an image.
+  template <class Scalar>
+  void lay_out(const Scalar* image, Index channels, Scalar* memory) const {
+    std::fill_n(memory, channels * channel_size(), Scalar(0));
+    for_each_row(image, channels, memory, [](const Scalar* from, Index step, Index count, Scalar* to) {
+      for (Index i = 0; i < count; ++i) to[i] = from[i * step];
+    });
+  }
+
+  /// The way back: writes the pixels, without the padding.
+  template <class Scalar>
+  void take_back(const Scalar* memory, Index channels, Scalar* image) const {
+    for_each_row(image, channels, memory, [](Scalar* to, Index step, Index count, const Scalar* from) {
+      for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+    });
+  }
+
+ private:
+  static Index ratio(Index length, Index stride) { return (length + stride - 1) / stride; }
+
+  /// Calls use(pixels, step, count, places) for the pixels of a row that lie side by side.
+  template <class Pixel, class Place, class Use>
+  void for_each_row(Pixel* image, Index channels, Place* memory, Use&& use) const {
+    const Shape& shape = window_.input();
+    const Extent stride = window_.stride();
+    const Extent padding = window_.padding();
+    for (Index c = 0; c < channels; ++c) {
+      for (Index y = 0; y < shape.height; ++y, image += shape.width) {
+        const Index row = y + padding.height;
+        for (Index phase = 0; phase < stride.width; ++phase) {
+          // The first column of this phase that is not padding, in the phase and in the image.
+          const Index column = phase < padding.width ? ratio(padding.width - phase, stride.width) : 0;
+          const Index x = column * stride.width + phase - padding.width;
+          if (x >= shape.width) continue;
+          Place* const plane =
+              memory + ((c * stride.height + row % stride.height) * stride.width + phase) * rows_ * line_;
+          use(image + x, stride.width, ratio(shape.width - x, stride.width),
+              plane + row / stride.height * line_ + column);
+        }
+      }
+    }
+  }
+
+  Window window_;
+  Index rows_;
+  Index line_;
 };
 
 }  // namespace altmin::detail

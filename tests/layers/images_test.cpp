@@ -1,0 +1,209 @@
+// Layers of images against loops that say what they do.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "altmin/layers/layers.hpp"
+#include "catch.hpp"
+#include "probe.hpp"
+
+using namespace altmin;
+using support::random_matrix;
+using support::relative_error;
+using support::roundings;
+
+namespace {
+
+/// Pixel (y, x) of a channel; 0 outside.
+template <class Scalar>
+Scalar pixel(const Matrix<Scalar>& images, Shape shape, Index channel, Index y, Index x, Index sample) {
+  if (y < 0 || y >= shape.height || x < 0 || x >= shape.width) return 0;
+  return images((channel * shape.height + y) * shape.width + x, sample);
+}
+
+template <class Scalar>
+Matrix<Scalar> naive_convolution(const Conv2d& config, Shape in, Shape out, const Matrix<Scalar>& weight,
+                                 const Matrix<Scalar>& bias, const Matrix<Scalar>& images) {
+  Matrix<Scalar> result(out.size(), images.cols());
+  for (Index t = 0; t < images.cols(); ++t) {
+    for (Index o = 0; o < out.channels; ++o) {
+      for (Index y = 0; y < out.height; ++y) {
+        for (Index x = 0; x < out.width; ++x) {
+          Scalar sum = config.bias ? bias(o) : Scalar(0);
+          Index k = 0;
+          for (Index c = 0; c < in.channels; ++c) {
+            for (Index r = 0; r < config.kernel.height; ++r) {
+              for (Index s = 0; s < config.kernel.width; ++s) {
+                sum += weight(o, k++) * pixel(images, in, c, y * config.stride.height + r - config.padding.height,
+                                              x * config.stride.width + s - config.padding.width, t);
+              }
+            }
+          }
+          result((o * out.height + y) * out.width + x, t) = sum;
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Extent random_extent(Random& random, Index least, Index below) {
+  const auto draw = [&] { return least + static_cast<Index>(random.below(static_cast<std::uint32_t>(below - least))); };
+  const Index height = draw();
+  return {height, draw()};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[layers]", float, double) {
+  Random random{Seed{1}};
+  for (int i = 0; i < 40; ++i) {
+    Conv2d config{1 + static_cast<Index>(random.below(60))};
+    config.kernel = random_extent(random, 1, 6);
+    config.stride = random_extent(random, 1, 4);
+    const Index most = std::min(config.kernel.height, config.kernel.width);
+    config.padding = random_extent(random, 0, most);
+    config.bias = i % 2 == 0;
+    const Shape in{1 + static_cast<Index>(random.below(5)), 5 + static_cast<Index>(random.below(20)),
+                   5 + static_cast<Index>(random.below(20))};
+    CAPTURE(i, to_string(in), config.outputs, config.kernel.height, config.kernel.width, config.stride.height,
+            config.stride.width, config.padding.height, config.padding.width);
+    const auto x = random_matrix<TestType>(in.size(), 1 + i % 7, random);
+    support::Probe probe{typename Conv2d::Layer<TestType>{config, in}, x};
+    const auto parameters = probe.layer.parameters();
+    if (config.bias) parameters[1].set(random_matrix<TestType>(config.outputs, 1, random));
+    const auto& weight = parameters[0].value();
+    const auto bias = config.bias ? parameters[1].value() : Matrix<TestType>{};
+    const Shape out = probe.layer.output();
+    const auto convolve = [&](const Matrix<TestType>& images) {
+      return naive_convolution(config, in, out, weight, bias, images);
+    };
+    CHECK(relative_error(probe.forward(x), convolve(x)) < roundings<TestType>());
+    CHECK(probe.predict(x) == probe.y);
+
+    // <J dx, dy> = <dx, J' dy>, and the same for the parameters.
+    const auto dx = random_matrix<TestType>(x.rows(), x.cols(), random);
+    const auto dy = random_matrix<TestType>(out.size(), x.cols(), random);
+    const Matrix<TestType> none = Matrix<TestType>::Zero(config.outputs, 1);
+    const auto along = naive_convolution(config, in, out, weight, none, dx);
+    const auto slope = probe.pull_back(dy);
+    CHECK(slope.cwiseProduct(dx).sum() == Approx(along.cwiseProduct(dy).sum()).epsilon(1e-3));
+    const auto gradients = probe.gradients(dy);
+    const auto direction = random_matrix<TestType>(weight.rows(), weight.cols(), random);
+    const auto by_weight = naive_convolution(config, in, out, direction, none, x).cwiseProduct(dy).sum();
+    CHECK(gradients[0].cwiseProduct(direction).sum() == Approx(by_weight).epsilon(1e-3));
+    if (config.bias) {
+      CHECK(gradients[1].sum() == Approx(dy.sum()).epsilon(1e-3));
+    }
+
+    // What the map multiplies.
+    const LoweredShape shape = probe.layer.lowered_shape();
+    Workers<TestType> workers{1};
+    Matrix<TestType> a(shape.rows, x.cols() * shape.columns), r(config.outputs, x.cols() * shape.columns);
+    probe.layer.lower(workers.lane(), {x, {}, {}}, a);
+    probe.layer.lower_output(workers.lane(), dy, r);
+    CHECK(relative_error(r * a.transpose(), gradients[0]) < roundings<TestType>());
+  }
+}
+
+TEMPLATE_TEST_CASE("pooling is its definition, whatever its sizes", "[layers]", float, double) {
+  Random random{Seed{2}};
+  for (int i = 0; i < 20; ++i) {
+    const Extent kernel = i == 0 ? Extent{2} : random_extent(random, 1, 5);
+    const Extent stride = i == 0 ? Extent{2} : random_extent(random, 1, 4);
+    const Shape in{2, 5 + static_cast<Index>(random.below(9)), 5 + static_cast<Index>(random.below(9))};
+    const auto x = random_matrix<TestType>(in.size(), 3, random);
+    support::Probe largest{MaxPool2d::Layer<TestType>{{kernel, stride}, in}, x};
+    support::Probe mean{AvgPool2d::Layer<TestType>{{kernel, stride}, in}, x};
+    const Shape out = largest.layer.output();
+    REQUIRE(out.height == (in.height - kernel.height) / stride.height + 1);
+    REQUIRE(out.width == (in.width - kernel.width) / stride.width + 1);
+    Matrix<TestType> maxima(out.size(), 3), means(out.size(), 3);
+    for (Index t = 0; t < 3; ++t) {
+      for (Index c = 0; c < 2; ++c) {
+        for (Index h = 0; h < out.height; ++h) {
+          for (Index w = 0; w < out.width; ++w) {
+            TestType most = -1, sum = 0;
+            for (Index r = 0; r < kernel.height; ++r) {
+              for (Index s = 0; s < kernel.width; ++s) {
+                const auto seen = pixel<TestType>(x, in, c, h * stride.height + r, w * stride.width + s, t);
+                most = std::max(most, seen);
+                sum += seen;
+              }
+            }
+            maxima((c * out.height + h) * out.width + w, t) = most;
+            means((c * out.height + h) * out.width + w, t) = sum / TestType(kernel.height * kernel.width);
+          }
+        }
+      }
+    }
+    CHECK(largest.y == maxima);
+    CHECK(relative_error(mean.y, means) < roundings<TestType>());
+  }
+}
+
+TEST_CASE("the gradient of max pooling goes to the first maximum", "[layers]") {
+  Matrix<double> x(8, 1), dy(2, 1), expected(8, 1);
+  x << 1, 3, 5, 5,  //
+      3, 0, 5, 2;
+  dy << 10, 20;
+  expected << 0, 10, 20, 0,  //
+      0, 0, 0, 0;
+  support::Probe probe{MaxPool2d::Layer<double>{{}, Shape{1, 2, 4}}, x};
+  CHECK(probe.pull_back(dy) == expected);
+}
+
+TEST_CASE("batch norm takes a channel's planes together", "[layers]") {
+  Random random{Seed{3}};
+  const Shape shape{3, 4, 5};
+  const Index samples = 6;
+  const Matrix<double> x = random_matrix<double>(shape.size(), samples, random, -3, 5);
+  // The same numbers with one feature a channel and one sample a pixel.
+  const auto by_channel = [&](const Matrix<double>& images) {
+    Matrix<double> result(3, 20 * samples);
+    for (Index t = 0; t < samples; ++t) {
+      for (Index p = 0; p < 20; ++p) {
+        for (Index c = 0; c < 3; ++c) result(c, t * 20 + p) = images(c * 20 + p, t);
+      }
+    }
+    return result;
+  };
+  support::Probe images{BatchNorm::Layer<double>{{}, shape}, x};
+  support::Probe features{BatchNorm::Layer<double>{{}, 3}, by_channel(x)};
+  CHECK(relative_error(by_channel(images.y), features.y) < 1e-13);
+  images.absorb();
+  features.absorb();
+  for (const Index i : {0, 1}) {
+    CHECK(relative_error(images.layer.statistics()[i].value(), features.layer.statistics()[i].value()) < 1e-13);
+  }
+  CHECK(relative_error(by_channel(images.predict(x)), features.predict(by_channel(x))) < 1e-13);
+  const auto dy = random_matrix<double>(shape.size(), samples, random);
+  const auto gradients = images.gradients(dy);
+  const auto expected = features.gradients(by_channel(dy));
+  CHECK(relative_error(gradients[0], expected[0]) < 1e-13);
+  CHECK(relative_error(gradients[1], expected[1]) < 1e-13);
+}
+
+TEST_CASE("windows that do not fit are refused, by layer and size", "[layers]") {
+  const auto message = [](auto&& add) -> std::string {
+    try {
+      add();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Layers<double> image{Shape{3, 8, 8}};
+  const auto adding = [&](const auto& config) { return message([&] { Layers<double>{image}.add(config); }); };
+  CHECK(adding(Conv2d{4, {9, 3}}) ==
+        "layer 0 (Conv2d): expected an input of at least 9 x 3 (height x width), got 8 x 8");
+  CHECK(adding(Conv2d{0, 3}) == "layer 0 (Conv2d): outputs must be at least 1, got 0");
+  CHECK(adding(Conv2d{4, 0}) == "layer 0 (Conv2d): kernel must be 1 to 4096, got 0");
+  CHECK(adding(Conv2d{4, 3, 0}) == "layer 0 (Conv2d): stride must be 1 to 4096, got 0");
+  CHECK(adding(Conv2d{4, 3, 1, 3}) == "layer 0 (Conv2d): padding must be 0 to 2, got 3");
+  CHECK(adding(MaxPool2d{10}) ==
+        "layer 0 (MaxPool2d): expected an input of at least 10 x 10 (height x width), got 8 x 8");
+  CHECK(adding(Conv2d{Index{1} << 36, 3}) ==
+        "layer 0 (Conv2d): expected fewer than 2^40 outputs, got 68719476736 channels of 6 x 6");
+}
