@@ -4,6 +4,7 @@
 
 #include <altmin/altmin.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -14,12 +15,11 @@ namespace trainer {
 
 using Algorithm = std::variant<altmin::AmAdam, altmin::AmMem, altmin::AmSgd, altmin::Adam, altmin::Sgd>;
 
-/// The schedule that leaves the rates alone.
-struct Constant {
-  template <class Training>
-  void begin(Training&) const {}
+/// Callbacks of fit(); where there is none, the rates stay as they are.
+struct Schedule {
+  std::optional<altmin::CosineDecay> cosine{};
+  std::optional<altmin::HalveEvery> halve{};
 };
-using Schedule = std::variant<altmin::CosineDecay, altmin::HalveEvery, Constant>;
 
 inline const std::map<std::string, Algorithm>& algorithms() {
   static const std::map<std::string, Algorithm> all{{"am-adam", altmin::AmAdam{}},
@@ -33,7 +33,7 @@ inline const std::map<std::string, Algorithm>& algorithms() {
 
 inline const std::map<std::string, Schedule>& schedules() {
   static const std::map<std::string, Schedule> all{
-      {"cosine", altmin::CosineDecay{}}, {"halve", altmin::HalveEvery{}}, {"constant", Constant{}}};
+      {"cosine", {altmin::CosineDecay{}, {}}}, {"halve", {{}, altmin::HalveEvery{}}}, {"constant", {}}};
   return all;
 }
 

@@ -86,14 +86,13 @@ int train(const std::string& trainer, const TaskOptions& options, Load&& load) {
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
   const auto save_history = [&](const auto&) { outputs.write_history(history); };
-  const altmin::FitReport report = std::visit(
-      [&](const auto& schedule) {
-        const Interruption kept_back;
-        return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule, time_limit,
-                           Summary{progress}, altmin::Validation{data.test}, history, save_history, saver, validation,
-                           early_stopping, ProgressBar{progress, style});
-      },
-      schedules().at(options.schedule));
+  const Schedule schedule = schedules().at(options.schedule);
+  const altmin::FitReport report = [&] {
+    const Interruption kept_back;
+    return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule.cosine, schedule.halve,
+                       time_limit, Summary{progress}, altmin::Validation{data.test}, history, save_history, saver,
+                       validation, early_stopping, ProgressBar{progress, style});
+  }();
   const altmin::Metrics test = altmin::evaluate(net, data.test);
   outputs.write(history, test, trainer + ", " + options.model, options.algorithm);
 
