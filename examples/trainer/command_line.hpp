@@ -1,0 +1,57 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <altmin/io.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "options.hpp"
+
+namespace trainer {
+
+/// The flags of all trainers, for these options. A trainer with options of its own has an overload for them beside
+/// these, which calls this one.
+void add_flags(CLI::App& app, Options& options);
+
+/// Takes over the options of the run that --resume goes on from. Those that the command line gives must be the same,
+/// but for --epochs.
+template <class TaskOptions>
+void take_over(const CLI::App& app, TaskOptions& options) {
+  const std::string trainer = app.get_name();
+  const auto notes = altmin::load_notes(options.resume);
+  const auto found = notes.find(trainer);
+  if (found == notes.end()) throw UsageError("--resume: " + options.resume + " is not a checkpoint of " + trainer);
+  TaskOptions saved;
+  altmin::read_options(nlohmann::json::parse(found->second), saved, options.resume + ": " + trainer);
+  const auto take = [&](const std::string& name, auto& value, const auto& saved_value) {
+    const bool given = app.count("--" + name) > 0;
+    if (given && name != "epochs" && value != saved_value) {
+      throw UsageError("--" + name + ": expected " + altmin::options_to_json(saved_value).dump() + ", as in " +
+                       options.resume + ", got " + altmin::options_to_json(value).dump());
+    }
+    if (!given) value = saved_value;
+  };
+  TaskOptions::fields(take, options, saved);
+}
+
+/// Reads the command line of a trainer; false if all it wants is help, which is then given. Throws UsageError.
+template <class TaskOptions>
+bool parse(int argc, char** argv, const std::string& name, const std::string& purpose, TaskOptions& options) {
+  CLI::App app{purpose, name};
+  add_flags(app, options);
+  app.footer(
+      "Exit status: 0; 1 where something is wrong; 130 after an interruption (Ctrl-C), which ends with the batch.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string{error.what()} + " (see --help)");
+  }
+  if (!options.resume.empty()) take_over(app, options);
+  return true;
+}
+
+}  // namespace trainer
