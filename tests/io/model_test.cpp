@@ -59,7 +59,7 @@ Layers<Scalar> everything() {
   Layers<Scalar> layers{12};
   layers.add(Dropout{0.1}).add(Dense{10, false, Initialization::orthogonal}).add(BatchNorm{1e-4, 0.2}).add(Relu{});
   layers.add(Dense{9}).add(Tanh{}).add(Dropout{0.2}).add(Dense{8}).add(LeakyRelu{0.3}).add(Dense{7}).add(Sigmoid{});
-  return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(Dense{3});
+  return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(BinaryDense{5, false}).add(Dense{3});
 }
 
 template <class Scalar, class Algorithm>

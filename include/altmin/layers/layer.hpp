@@ -8,6 +8,7 @@
 #include "altmin/core/type_list.hpp"
 #include "altmin/layers/activations.hpp"
 #include "altmin/layers/batch_norm.hpp"
+#include "altmin/layers/binary_dense.hpp"
 #include "altmin/layers/dense.hpp"
 #include "altmin/layers/dropout.hpp"
 #include "altmin/layers/layer_base.hpp"
@@ -22,7 +23,8 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs = Types<Dense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
+  using Configs =
+      Types<Dense, BinaryDense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>
