@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "altmin/core/denormals.hpp"
@@ -16,78 +15,92 @@ namespace altmin {
 
 namespace detail {
 
-/// What a BinaryDense, and the normalizations behind it, make of the sums of its signed inputs.
+/// A BinaryDense, and the normalizations behind it, of packed signs.
 template <class Scalar>
-class SumsToOutputs {
+class PackedMap {
  public:
-  SumsToOutputs(const Lane<Scalar>& lane, const BinaryDense::Layer<Scalar>& map)
-      : bias_{Vector<Scalar>::Zero(map.output().size())} {
-    const auto parameters = map.parameters();
-    Matrix<Scalar> v(parameters[0].value().rows(), parameters[0].value().cols());
+  PackedMap(const Lane<Scalar>& lane, const BinaryDense::Layer<Scalar>& map)
+      : signs_{map.parameters()[0].value()}, bias_{Vector<Scalar>::Zero(signs_.outputs())} {
+    Matrix<Scalar> v(signs_.outputs(), signs_.inputs());
     map.write_matrix(lane, v);
     scale_ = v.col(0).cwiseAbs();
-    if (parameters.size() > 1) bias_ = parameters[1].value();
+    if (map.config().bias) bias_ = map.parameters()[1].value();
   }
 
   void add(const BatchNorm::Layer<Scalar>& normalization) { normalizations_.push_back(normalization); }
 
+  const SignMatrix& signs() const { return signs_; }
+
+  /// The sum of the inputs, each times the sign of its weight, where some differ in sign.
+  Scalar sum(Index differences) const { return static_cast<Scalar>(signs_.inputs() - 2 * differences); }
+
   /// From sums to outputs (outputs x samples), in place. A sum times its scale is exact (see BinaryDense).
-  void apply(const Lane<Scalar>& lane, View<Scalar> values) const {
+  void finish(const Lane<Scalar>& lane, View<Scalar> values) const {
     for (Index t = 0; t < values.cols(); ++t) values.col(t) = values.col(t).cwiseProduct(scale_) + bias_;
     for (const auto& normalization : normalizations_) normalization.predict(lane, values, values);
   }
 
+  /// y, outputs x samples; `in` has the words of each sample's inputs, one sample after another.
+  void forward(const Lane<Scalar>& lane, const SignWord* in, View<Scalar> y) const {
+    SignWord counts[word_bits];
+    for (Index t = 0; t < signs_.tiles(); ++t) {
+      const Index first = t * word_bits;
+      const Index rows = std::min(word_bits, y.rows() - first);
+      for (Index s = 0; s < y.cols(); ++s) {
+        signs_.count_differences(t, in + s * words(signs_.inputs()), counts);
+        for (Index o = 0; o < rows; ++o) y(first + o, s) = sum(static_cast<Index>(counts[o]));
+      }
+    }
+    finish(lane, y);
+  }
+
  private:
+  SignMatrix signs_;
   Vector<Scalar> scale_;
   Vector<Scalar> bias_;
   std::vector<BatchNorm::Layer<Scalar>> normalizations_;
 };
 
-/// The sum of so many products of two signs, some of which are -1.
-template <class Scalar>
-Scalar sign_sum(Index products, Index negative) {
-  return static_cast<Scalar>(products - 2 * negative);
-}
-
-/// The signs that a BinaryDense, normalizations and a Sign make of signs: +1 where fewer inputs than a bound differ in
-/// sign from the weights or, in turned outputs, where no fewer do.
+/// The signs of such a map's outputs: +1 where fewer inputs than a bound differ in sign from the weights or, in turned
+/// outputs, where no fewer do.
 class PackedSigns {
  public:
-  /// Asks the layers for the signs of all sums that there can be. Each layer rounds monotonically: from the largest sum
-  /// to the smallest, a sign turns once at most.
+  /// Asks the map for the signs of all sums that there can be. It rounds monotonically: from the largest sum to the
+  /// smallest, a sign turns once at most.
   template <class Scalar>
-  PackedSigns(const Lane<Scalar>& lane, SignMatrix matrix, const SumsToOutputs<Scalar>& layers)
-      : matrix_{std::move(matrix)}, bounds_(static_cast<std::size_t>(matrix_.tiles() * word_bits)) {
-    Matrix<Scalar> values(matrix_.outputs(), matrix_.inputs() + 1);
-    for (Index d = 0; d < values.cols(); ++d) values.col(d).setConstant(sign_sum<Scalar>(matrix_.inputs(), d));
-    layers.apply(lane, values);
+  PackedSigns(const Lane<Scalar>& lane, const PackedMap<Scalar>& map)
+      : weights_{map.signs()}, bounds_(static_cast<std::size_t>(weights_.tiles() * word_bits)) {
+    Matrix<Scalar> values(weights_.outputs(), weights_.inputs() + 1);
+    for (Index d = 0; d < values.cols(); ++d) values.col(d).setConstant(map.sum(d));
+    map.finish(lane, values);
     const auto positive = (values.array() > Scalar(0)).eval();
     for (Index o = 0; o < values.rows(); ++o) {
       bounds_[static_cast<std::size_t>(o)] = static_cast<SignWord>((positive.row(o) == positive(o, 0)).count());
     }
     const auto turned = (!positive.col(0)).template cast<Scalar>().eval();
-    turned_.resize(static_cast<std::size_t>(matrix_.tiles()));
+    turned_.resize(static_cast<std::size_t>(weights_.tiles()));
     pack_signs(turned.data(), turned.size(), turned_.data());
   }
 
-  const SignMatrix& matrix() const { return matrix_; }
+  Index inputs() const { return weights_.inputs(); }
+  Index outputs() const { return weights_.outputs(); }
 
   /// For some samples, the words of each one's inputs, or outputs, one after another.
   void forward(const SignWord* in, SignWord* out, Index samples) const {
     SignWord counts[word_bits];
-    for (Index t = 0; t < matrix_.tiles(); ++t) {
+    for (Index t = 0; t < weights_.tiles(); ++t) {
       const SignWord* const bounds = bounds_.data() + t * word_bits;
       for (Index s = 0; s < samples; ++s) {
-        matrix_.count_differences(t, in + s * words(matrix_.inputs()), counts);
+        weights_.count_differences(t, in + s * words(inputs()), counts);
         SignWord fewer = 0;
         for (Index o = 0; o < word_bits; ++o) fewer |= SignWord{counts[o] < bounds[o]} << o;
-        out[s * matrix_.tiles() + t] = fewer ^ turned_[static_cast<std::size_t>(t)];
+        out[s * weights_.tiles() + t] = fewer ^ turned_[static_cast<std::size_t>(t)];
       }
     }
   }
 
  private:
-  SignMatrix matrix_;
+  SignMatrix weights_;
   std::vector<SignWord> bounds_;  // 0 beyond the last output
   std::vector<SignWord> turned_;
 };
@@ -126,17 +139,16 @@ class PackedNetwork {
       };
       if (layer.template as<Dropout>() != nullptr || layer.template as<Identity>() != nullptr) continue;
       if (layer.template as<Sign>() != nullptr) {
-        if (last_) hidden_.emplace_back(lane, std::move(*last_), *outputs_);
+        if (last_) hidden_.emplace_back(lane, *last_);
         last_.reset();
         signs = true;
       } else if (map != nullptr) {
         if (!signs) refuse("a Sign in front of it");
-        last_.emplace(map->parameters()[0].value());
-        outputs_.emplace(lane, *map);
+        last_.emplace(lane, *map);
         signs = false;
       } else if (normalization != nullptr) {
         if (!last_) refuse("a BinaryDense in front of it");
-        outputs_->add(*normalization);
+        last_->add(*normalization);
       } else {
         refuse("BinaryDense, BatchNorm, Sign, Dropout or Identity");
       }
@@ -148,7 +160,7 @@ class PackedNetwork {
   /// Network::predict() does.
   Matrix<Scalar> predict(const ConstRef<Scalar>& x) const {
     detail::require_samples<Scalar>(x, inputs_);
-    Matrix<Scalar> result(last_->outputs(), x.cols());
+    Matrix<Scalar> result(last_->signs().outputs(), x.cols());
     const FlushDenormals flush;
     workers_.lend([&](const Lane<Scalar>& lane) {
       constexpr Index chunk = 128;
@@ -172,28 +184,16 @@ class PackedNetwork {
       detail::pack_signs(x.col(s).data(), inputs_, in.data() + s * detail::words(inputs_));
     }
     for (const auto& map : hidden_) {
-      std::vector<SignWord> out = memory(map.matrix().outputs());
+      std::vector<SignWord> out = memory(map.outputs());
       map.forward(in.data(), out.data(), x.cols());
       in.swap(out);
     }
-    SignWord counts[detail::word_bits];
-    for (Index t = 0; t < last_->tiles(); ++t) {
-      const Index first = t * detail::word_bits;
-      const Index rows = std::min(detail::word_bits, y.rows() - first);
-      for (Index s = 0; s < x.cols(); ++s) {
-        last_->count_differences(t, in.data() + s * detail::words(last_->inputs()), counts);
-        for (Index o = 0; o < rows; ++o) {
-          y(first + o, s) = detail::sign_sum<Scalar>(last_->inputs(), static_cast<Index>(counts[o]));
-        }
-      }
-    }
-    outputs_->apply(lane, y);
+    last_->forward(lane, in.data(), y);
   }
 
   Index inputs_;
   std::vector<detail::PackedSigns> hidden_;
-  std::optional<detail::SignMatrix> last_;  // the last map, and what follows it
-  std::optional<detail::SumsToOutputs<Scalar>> outputs_;
+  std::optional<detail::PackedMap<Scalar>> last_;
   mutable Workers<Scalar> workers_;
 };
 
