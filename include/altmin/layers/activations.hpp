@@ -203,6 +203,9 @@ enum class PseudoGradient {
 constexpr std::array<const char*, 3> names(PseudoGradient) { return {"straight_through", "hard_tanh", "tanh"}; }
 
 /// f(x) = +1 for x > 0, else -1.
+///
+/// Alternating minimization should keep AmAdam::limit_code_rate: a sign that turns moves the prediction above by far
+/// more than its target asks for, and the limit keeps the steps on codes so small that few do.
 struct Sign {
   /// Source: the best of the three on MNIST with all hidden layers of signs, by AM-Adam and by Adam.
   PseudoGradient pseudo_gradient = PseudoGradient::hard_tanh;
