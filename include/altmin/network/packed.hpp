@@ -110,11 +110,11 @@ class PackedSigns {
 /// A network of signs in bits, for inference: predicts exactly, bit for bit, what its network does, several times as
 /// fast and in a thirtieth of the memory.
 ///
-///   Layers<float> layers{784};
-///   layers.add(Sign{}).add(BinaryDense{500}).add(BatchNorm{}).add(Sign{}).add(BinaryDense{10});
-///   Network<float> net{layers, SoftmaxCrossEntropy{}, AmAdam{}};
-///   // ... training ...
-///   const auto packed = pack(net);  // packed.predict(x) == net.predict(x)
+///     Layers<float> layers{784};
+///     layers.add(Sign{}).add(BinaryDense{500}).add(BatchNorm{}).add(Sign{}).add(BinaryDense{10});
+///     Network<float> net{layers, SoftmaxCrossEntropy{}, AmAdam{}};
+///     // ... training ...
+///     const auto packed = pack(net);  // packed.predict(x) == net.predict(x)
 ///
 /// The first layer is a Sign, each map a BinaryDense that a Sign stands in front of. Batch normalizations may stand
 /// behind a map; Dropout and Identity, which do nothing here, anywhere.
