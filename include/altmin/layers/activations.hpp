@@ -204,8 +204,9 @@ constexpr std::array<const char*, 3> names(PseudoGradient) { return {"straight_t
 
 /// f(x) = +1 for x > 0, else -1.
 ///
-/// Alternating minimization should keep AmAdam::limit_code_rate: a sign that turns moves the prediction above by far
-/// more than its target asks for, and the limit keeps the steps on codes so small that few do.
+/// A sign that turns moves the prediction above by far more than a target asks for. Alternating minimization does best
+/// at steps on the codes so small that few signs turn, and of a fixed size: AmAdam::code_learning_rate 1e-4 without
+/// AmAdam::limit_code_rate, whose measure each turned sign upsets.
 struct Sign {
   /// Source: the best of the three on MNIST with all hidden layers of signs, by AM-Adam and by Adam.
   PseudoGradient pseudo_gradient = PseudoGradient::hard_tanh;
