@@ -84,20 +84,22 @@ Factor<typename Derived::Scalar> transposed(const Eigen::DenseBase<Derived>& mat
 namespace detail {
 
 /// Memory for what a product cannot read where it stands, of a fixed size: rows of the left factor for all threads that
-/// take part, columns of the right one for a thread's own cell.
+/// take part, columns of the right one for a thread's own cell. And room for the body of a parallel_for_leaves().
 template <class Scalar>
 class PackingBuffer {
  public:
   static constexpr Index depth = 2048 / static_cast<Index>(sizeof(Scalar));
   static constexpr Index rows = 960;  // a multiple of the rows of every register tile
   static constexpr Index columns = 32;
+  static constexpr Index room = Index{1} << 19;
 
   PackingBuffer()
-      : memory_{Eigen::internal::aligned_malloc((rows + columns) * depth * sizeof(Scalar)),
+      : memory_{Eigen::internal::aligned_malloc(((rows + columns) * depth + room) * sizeof(Scalar)),
                 &Eigen::internal::aligned_free} {}
 
   Scalar* left() { return static_cast<Scalar*>(memory_.get()); }
   Scalar* right() { return left() + rows * depth; }
+  Scalar* leaf() { return right() + columns * depth; }
 
  private:
   std::unique_ptr<void, void (*)(void*)> memory_;

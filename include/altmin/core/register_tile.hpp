@@ -129,6 +129,9 @@ struct RegisterTile {
     for (; j + columns / 2 <= column_count; j += columns / 2) {
       tile<Packets, columns / 2, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }
+    for (; j + columns / 4 <= column_count; j += columns / 4) {
+      tile<Packets, columns / 4, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
+    }
     for (; j < column_count; ++j) {
       tile<Packets, 1, RowMajor>(left, right.from_column(j), depth, row_count, out.part(0, j));
     }

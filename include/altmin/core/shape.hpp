@@ -24,6 +24,22 @@ struct Shape {
   Index width = 1;
 };
 
+/// A size in the plane, such as that of a convolution's kernel: one number stands for a square.
+struct Extent {
+  Extent() = default;
+  Extent(Index square) : height{square}, width{square} {}  // NOLINT(google-explicit-constructor)
+  Extent(Index height_, Index width_) : height{height_}, width{width_} {}
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("height", self.height...);
+    visit("width", self.width...);
+  }
+
+  Index height = 1;
+  Index width = 1;
+};
+
 /// "784", or "3 x 32 x 32".
 inline std::string to_string(const Shape& shape) {
   const std::string channels = detail::text(shape.channels);

@@ -39,9 +39,14 @@ class View : public Eigen::Map<Matrix<Scalar>, 0, Eigen::OuterStride<>> {
   }
   using Base::operator=;
 
+  /// Where a coefficient stands; the column goes on behind it.
+  Scalar* address(Index row, Index column) const {
+    return const_cast<Scalar*>(this->data()) + row + column * this->outerStride();
+  }
+
   /// The columns (samples) first .. first + count - 1.
   View slice(Index first, Index count) const {
-    return {const_cast<Scalar*>(this->data()) + first * this->outerStride(), this->rows(), count, this->outerStride()};
+    return {address(0, first), this->rows(), count, this->outerStride()};
   }
 };
 
@@ -64,9 +69,11 @@ class ConstView : public Eigen::Map<const Matrix<Scalar>, 0, Eigen::OuterStride<
     return *this;
   }
 
+  const Scalar* address(Index row, Index column) const { return this->data() + row + column * this->outerStride(); }
+
   /// The columns (samples) first .. first + count - 1.
   ConstView slice(Index first, Index count) const {
-    return {this->data() + first * this->outerStride(), this->rows(), count, this->outerStride()};
+    return {address(0, first), this->rows(), count, this->outerStride()};
   }
 };
 

@@ -145,9 +145,11 @@ Layers make_layers(const Architecture& architecture, TensorReader& reader) {
     const std::string where = "network.layers[" + number + "]";
     read_kind<LayerName<Scalar>>(typename Layers::Layer::Configs{}, kind, where, [&](const auto& config) {
       using Layer = typename std::decay_t<decltype(config)>::template Layer<Scalar>;
-      for (const auto& shape : Layer::parameter_shapes(config, layers.output())) {
-        reader.template require<Scalar>(joined(number, shape.name), shape);
-      }
+      refuse_as_format(where, [&] {
+        for (const auto& shape : Layer::parameter_shapes(config, layers.output())) {
+          reader.template require<Scalar>(joined(number, shape.name), shape);
+        }
+      });
       refuse_as_format("network", [&] { layers.add(config); });
     });
     for (const std::string& name : kind.frozen) {

@@ -60,16 +60,6 @@ inline std::string joined(const std::string& path, const std::string& name) {
   return path.empty() || name.empty() ? path + name : path + "." + name;
 }
 
-/// Weights are matrices, outputs x inputs; other columns are lists, as they are in PyTorch.
-inline std::vector<Index> tensor_shape(const ParameterShape& shape) {
-  if (shape.is_weight || shape.columns != 1) return {shape.rows, shape.columns};
-  return {shape.rows};
-}
-template <class Scalar>
-ParameterShape shape_of(const Parameter<Scalar>& parameter) {
-  return {parameter.name(), parameter.value().rows(), parameter.value().cols(), parameter.is_weight()};
-}
-
 /// Calls visitor.tensor(name, part) for the parts of a value that are each a tensor, and visitor.present(name), before
 /// what an optional holds, for whether it is there.
 template <class T, class Visitor>
@@ -119,7 +109,7 @@ class TensorWriter {
 
   template <class Scalar>
   void tensor(const std::string& name, const Parameter<Scalar>& parameter) {
-    add(name, tensor_shape(shape_of(parameter)), parameter.value());
+    add(name, parameter.shape().tensor(), parameter.value());
   }
 
   template <class Scalar>
@@ -174,7 +164,7 @@ class TensorReader {
 
   template <class Scalar>
   void tensor(const std::string& name, Parameter<Scalar>& parameter) {
-    copy(expect(name, Stored<Scalar>::name, tensor_shape(shape_of(parameter))), parameter.values());
+    copy(expect(name, Stored<Scalar>::name, parameter.shape().tensor()), parameter.values());
   }
 
   /// Takes the shape in the file; it is for require_fit() to find it right.
@@ -200,7 +190,7 @@ class TensorReader {
   /// Throws FormatError unless the file has such a parameter.
   template <class Scalar>
   void require(const std::string& name, const ParameterShape& shape) {
-    expect(name, Stored<Scalar>::name, tensor_shape(shape));
+    expect(name, Stored<Scalar>::name, shape.tensor());
   }
 
   /// Throws FormatError where the file has a tensor that has not been read, of those that `concerned` is true of.

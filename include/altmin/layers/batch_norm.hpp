@@ -7,8 +7,9 @@
 
 namespace altmin {
 
-/// Batch normalization (Ioffe and Szegedy 2015) of each feature, with a learned gain and shift. Training uses the
-/// statistics of the batch, which needs at least two samples; inference uses their running averages.
+/// Batch normalization (Ioffe and Szegedy 2015) of each channel, with a learned gain and shift: of each feature, or of
+/// the planes of an image. Training uses the statistics of the batch, which needs at least two samples; inference uses
+/// their running averages.
 struct BatchNorm {
   template <class Scalar>
   class Layer;
@@ -23,7 +24,7 @@ struct BatchNorm {
   }
 };
 
-/// `weight` (the gain) and `bias` (the shift), `running_mean` and `running_var`: all features x 1.
+/// `weight` (the gain) and `bias` (the shift), `running_mean` and `running_var`: all channels x 1.
 template <class Scalar>
 class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
@@ -36,13 +37,13 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     detail::require_option(config.epsilon > 0, "epsilon", "must be above 0", config.epsilon);
     detail::require_option(config.momentum >= 0 && config.momentum <= 1, "momentum", "must be 0 to 1", config.momentum);
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
-    this->statistics_.emplace_back("running_mean", shape_.size(), 1);
-    this->statistics_.emplace_back("running_var", shape_.size(), 1);
+    this->statistics_.emplace_back("running_mean", shape_.channels, 1);
+    this->statistics_.emplace_back("running_var", shape_.channels, 1);
     reset();
   }
 
   static std::vector<ParameterShape> parameter_shapes(const BatchNorm&, Shape input) {
-    return {{"weight", input.size(), 1}, {"bias", input.size(), 1}};
+    return {{"weight", input.channels, 1}, {"bias", input.channels, 1}};
   }
 
   template <class Visit, class... Self>
@@ -56,30 +57,29 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void initialize(Random&) { reset(); }
 
-  TraceShape trace_shape() const { return {shape_.size(), shape_.size(), trace_columns, true}; }
+  TraceShape trace_shape() const { return {shape_.size(), shape_.channels, trace_columns, true}; }
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    by_feature(lane, at.x.cols(), [&](Index first, Index count) {
-      const auto x = at.x.middleRows(first, count);
-      auto normalized = View<Scalar>{at.trace.samples}.middleRows(first, count);
-      auto y = View<Scalar>{at.y}.middleRows(first, count);
-      auto mean = column(at, mean_column, first, count);
-      auto variance = column(at, variance_column, first, count);
-      auto inverse = column(at, inverse_column, first, count);
-      const auto samples = static_cast<Scalar>(x.cols());
+    by_channel(lane, at.x.cols(), [&](const auto& band) {
+      auto mean = band.column(at, mean_column);
+      auto variance = band.column(at, variance_column);
+      auto inverse = band.column(at, inverse_column);
+      const Scalar values = count(at.x.cols());
       mean.setZero();
-      for (Index t = 0; t < x.cols(); ++t) mean += x.col(t).array();
-      mean /= samples;
+      for (Index t = 0; t < at.x.cols(); ++t) mean += band.collect(band.rows(at.x, t));
+      mean /= values;
       variance.setZero();
-      for (Index t = 0; t < x.cols(); ++t) {
-        normalized.col(t) = x.col(t) - mean.matrix();
-        variance += normalized.col(t).array().square();
+      for (Index t = 0; t < at.x.cols(); ++t) {
+        auto normalized = band.rows(at.trace.samples, t);
+        normalized = band.rows(at.x, t) - band.spread(mean);
+        variance += band.collect(normalized.square());
       }
-      variance /= samples;
+      variance /= values;
       inverse = (variance + static_cast<Scalar>(config_.epsilon)).sqrt().inverse();
-      for (Index t = 0; t < x.cols(); ++t) {
-        normalized.col(t).array() *= inverse;
-        y.col(t).array() = gain(first, count) * normalized.col(t).array() + shift(first, count);
+      for (Index t = 0; t < at.x.cols(); ++t) {
+        auto normalized = band.rows(at.trace.samples, t);
+        normalized *= band.spread(inverse);
+        band.rows(at.y, t) = band.spread(gain(band)) * normalized + band.spread(shift(band));
       }
     });
   }
@@ -88,104 +88,167 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// z' s' - z s = z (s' - s) + dz s', and s' - s = -(variance' - variance) s^2 s'^2 / (s + s').
   void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
                   View<Scalar> dy) const {
-    by_feature(lane, dx.cols(), [&](Index first, Index count) {
-      const auto normalized = from.trace.samples.middleRows(first, count);
-      auto moved = View<Scalar>{to.trace.samples}.middleRows(first, count);
-      auto dyb = dy.middleRows(first, count);
-      const auto inverse = column(from, inverse_column, first, count);
-      const auto variance = column(from, variance_column, first, count);
-      auto mean_move = column(to, mean_column, first, count);
-      auto variance_to = column(to, variance_column, first, count);
-      auto inverse_to = column(to, inverse_column, first, count);
-      auto ratio = column(to, slope_column, first, count);
-      const auto samples = static_cast<Scalar>(dx.cols());
+    by_channel(lane, dx.cols(), [&](const auto& band) {
+      const auto inverse = band.column(from, inverse_column);
+      const auto variance = band.column(from, variance_column);
+      auto mean_move = band.column(to, mean_column);
+      auto variance_to = band.column(to, variance_column);
+      auto inverse_to = band.column(to, inverse_column);
+      auto ratio = band.column(to, slope_column);
+      const Scalar values = count(dx.cols());
       mean_move.setZero();
-      for (Index t = 0; t < dx.cols(); ++t) mean_move += dx.col(t).middleRows(first, count).array();
-      mean_move /= samples;
+      for (Index t = 0; t < dx.cols(); ++t) mean_move += band.collect(band.rows(dx, t));
+      mean_move /= values;
       variance_to.setZero();
       for (Index t = 0; t < dx.cols(); ++t) {  // moved: dz; variance_to: the change of the variance
-        moved.col(t).array() = dx.col(t).middleRows(first, count).array() - mean_move;
-        variance_to += moved.col(t).array() * (moved.col(t).array() + Scalar(2) * normalized.col(t).array() / inverse);
+        auto moved = band.rows(to.trace.samples, t);
+        moved = band.rows(dx, t) - band.spread(mean_move);
+        variance_to +=
+            band.collect(moved * (moved + Scalar(2) * band.rows(from.trace.samples, t) / band.spread(inverse)));
       }
-      variance_to /= samples;
+      variance_to /= values;
       variance_to = variance_to.max(-variance);  // rounding must not take the new variance below 0
       inverse_to = (variance + variance_to + static_cast<Scalar>(config_.epsilon)).sqrt().inverse();
       ratio = -variance_to * inverse * inverse_to.square() / (inverse + inverse_to);  // (s' - s) / s
       variance_to += variance;
       for (Index t = 0; t < dx.cols(); ++t) {
-        dyb.col(t).array() = normalized.col(t).array() * ratio + moved.col(t).array() * inverse_to;
-        moved.col(t) = normalized.col(t) + dyb.col(t);
-        dyb.col(t).array() *= gain(first, count);
-        View<Scalar>{to.y}.col(t).middleRows(first, count) = from.y.col(t).middleRows(first, count) + dyb.col(t);
+        const auto normalized = band.rows(from.trace.samples, t);
+        auto moved = band.rows(to.trace.samples, t);
+        auto change = band.rows(dy, t);
+        change = normalized * band.spread(ratio) + moved * band.spread(inverse_to);
+        moved = normalized + change;
+        change *= band.spread(gain(band));
+        band.rows(to.y, t) = band.rows(from.y, t) + change;
       }
     });
   }
 
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    by_feature(lane, dy.cols(), [&](Index first, Index count) {
-      const auto normalized = at.trace.samples.middleRows(first, count);
-      auto mean = column(at, slope_column, first, count);   // of dy
-      auto along = column(at, along_column, first, count);  // of dy * normalized
-      const auto inverse = column(at, inverse_column, first, count);
-      const auto samples = static_cast<Scalar>(dy.cols());
+    by_channel(lane, dy.cols(), [&](const auto& band) {
+      auto mean = band.column(at, slope_column);   // of dy
+      auto along = band.column(at, along_column);  // of dy * normalized
+      const auto inverse = band.column(at, inverse_column);
+      const Scalar values = count(dy.cols());
       mean.setZero();
       along.setZero();
       for (Index t = 0; t < dy.cols(); ++t) {
-        const auto slope = dy.col(t).middleRows(first, count).array();
-        mean += slope;
-        along += slope * normalized.col(t).array();
+        mean += band.collect(band.rows(dy, t));
+        along += band.collect(band.rows(dy, t) * band.rows(at.trace.samples, t));
       }
-      mean /= samples;
-      along /= samples;
+      mean /= values;
+      along /= values;
       for (Index t = 0; t < dy.cols(); ++t) {
-        dx.col(t).middleRows(first, count).array() =
-            gain(first, count) * inverse *
-            (dy.col(t).middleRows(first, count).array() - mean - normalized.col(t).array() * along);
+        band.rows(dx, t) = band.spread(gain(band) * inverse) *
+                           (band.rows(dy, t) - band.spread(mean) - band.rows(at.trace.samples, t) * band.spread(along));
       }
     });
   }
 
-  void gradient(const Lane<Scalar>&, const Point<Scalar>& at, ConstView<Scalar> dy,
+  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
                 Span<View<Scalar>> gradients) const {
-    gradients[0].setZero();
-    gradients[1].setZero();
-    for (Index t = 0; t < dy.cols(); ++t) {
-      gradients[0].array() += dy.col(t).array() * at.trace.samples.col(t).array();
-      gradients[1] += dy.col(t);
-    }
+    by_channel(lane, dy.cols(), [&](const auto& band) {
+      auto by_gain = band.of(gradients[0]);
+      auto by_shift = band.of(gradients[1]);
+      by_gain.setZero();
+      by_shift.setZero();
+      for (Index t = 0; t < dy.cols(); ++t) {
+        by_gain += band.collect(band.rows(dy, t) * band.rows(at.trace.samples, t));
+        by_shift += band.collect(band.rows(dy, t));
+      }
+    });
   }
 
   /// The change dx of the input that changes the output by dy, the batch's statistics held fixed; 0 where the gain is
   /// 0.
-  void undo(const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    const auto scale = gain(0, dy.rows()) * at.trace.batch.col(inverse_column).array();
-    for (Index t = 0; t < dy.cols(); ++t) {
-      dx.col(t).array() = (scale == Scalar(0)).select(Scalar(0), dy.col(t).array() / scale);
-    }
+  void undo(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+    by_channel(lane, dy.cols(), [&](const auto& band) {
+      auto inverse = band.column(at, slope_column);
+      inverse = gain(band) * band.column(at, inverse_column);
+      inverse = (inverse == Scalar(0)).select(Scalar(0), inverse.inverse());
+      for (Index t = 0; t < dy.cols(); ++t) band.rows(dx, t) = band.rows(dy, t) * band.spread(inverse);
+    });
   }
 
   /// Running averages; the variance with Bessel's correction, as in PyTorch.
   void absorb(const Trace<Scalar>& trace) {
     const auto newest = static_cast<Scalar>(config_.momentum);
-    const auto samples = static_cast<Scalar>(trace.samples.cols());
+    const Scalar values = count(trace.samples.cols());
     ++batches_;
     auto mean = this->statistics_[0].values();
     auto variance = this->statistics_[1].values();
     mean += newest * (trace.batch.col(mean_column) - mean);
-    variance += newest * (samples / (samples - 1) * trace.batch.col(variance_column) - variance);
+    variance += newest * (values / (values - 1) * trace.batch.col(variance_column) - variance);
   }
 
-  void predict(const Lane<Scalar>&, ConstView<Scalar> x, View<Scalar> y) const {
-    const auto mean = this->statistics_[0].value().col(0).array();
-    const auto variance = this->statistics_[1].value().col(0).array();
-    const Vector<Scalar> scale = gain(0, x.rows()) / (variance + static_cast<Scalar>(config_.epsilon)).sqrt();
-    for (Index t = 0; t < x.cols(); ++t) {
-      y.col(t).array() = (x.col(t).array() - mean) * scale.array() + shift(0, x.rows());
-    }
+  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+    // Whole, once: by bands or samples, rounding would depend on where they begin.
+    const Matrix<Scalar> scale = this->parameters_[0].value().array() /
+                                 (this->statistics_[1].value().array() + static_cast<Scalar>(config_.epsilon)).sqrt();
+    by_channel(lane, x.cols(), [&](const auto& band) {
+      const auto mean = band.of(this->statistics_[0].value());
+      for (Index t = 0; t < x.cols(); ++t) {
+        band.rows(y, t) =
+            (band.rows(x, t) - band.spread(mean)) * band.spread(band.of(scale)) + band.spread(shift(band));
+      }
+    });
   }
 
  private:
   enum TraceColumn : Index { mean_column, variance_column, inverse_column, slope_column, along_column, trace_columns };
+
+  using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+  using Number = Eigen::Array<Scalar, 1, 1>;
+
+  /// Channels first .. first + count - 1 of one value each, as they are in a column of a matrix.
+  struct Features {
+    template <class M>
+    auto rows(const M& matrix, Index t) const {
+      return Eigen::Map<Array>{const_cast<Scalar*>(matrix.data()) + first + t * matrix.outerStride(), count};
+    }
+    template <class M>
+    auto of(const M& list) const {
+      return rows(list, 0);
+    }
+    auto column(const Point<Scalar>& at, TraceColumn which) const { return rows(at.trace.batch, which); }
+    template <class Values>
+    const Values& collect(const Values& values) const {
+      return values;
+    }
+    template <class Values>
+    const Values& spread(const Values& values) const {
+      return values;
+    }
+
+    Index first;
+    Index count;
+  };
+
+  /// One channel that has a plane.
+  struct Plane {
+    template <class M>
+    auto rows(const M& matrix, Index t) const {
+      return Eigen::Map<Array>{const_cast<Scalar*>(matrix.data()) + channel * size + t * matrix.outerStride(), size};
+    }
+    template <class M>
+    auto of(const M& list) const {
+      return Eigen::Map<Number>{const_cast<Scalar*>(list.data()) + channel};
+    }
+    auto column(const Point<Scalar>& at, TraceColumn which) const {
+      return Eigen::Map<Number>{const_cast<Scalar*>(at.trace.batch.data()) + channel +
+                                which * at.trace.batch.outerStride()};
+    }
+    template <class Values>
+    Number collect(const Values& values) const {
+      return Number{values.sum()};
+    }
+    template <class Values>
+    auto spread(const Values& value) const {
+      return Array::Constant(size, value.value());
+    }
+
+    Index channel;
+    Index size;
+  };
 
   void reset() {
     this->parameters_[0].values().setOnes();
@@ -195,22 +258,26 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     batches_ = 0;
   }
 
-  /// Features are independent: bands of rows run in parallel.
+  /// Calls body(band) for bands that make up all channels, in parallel: channels are independent.
   template <class Body>
-  void by_feature(const Lane<Scalar>& lane, Index samples, Body&& body) const {
-    lane.parallel_ranges(shape_.size(), samples, body);
+  void by_channel(const Lane<Scalar>& lane, Index samples, Body&& body) const {
+    const Index plane = shape_.height * shape_.width;
+    lane.parallel_ranges(shape_.channels, samples * plane, [&](Index first, Index count) {
+      if (plane == 1) return body(Features{first, count});
+      for (Index c = first; c < first + count; ++c) body(Plane{c, plane});
+    });
   }
 
-  static auto column(const Point<Scalar>& at, Index which, Index first, Index count) {
-    return Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>{
-        const_cast<Scalar*>(at.trace.batch.data()) + which * at.trace.batch.outerStride() + first, count};
-  }
+  /// Values of each channel in a batch.
+  Scalar count(Index samples) const { return static_cast<Scalar>(samples * shape_.height * shape_.width); }
 
-  auto gain(Index first, Index count) const {
-    return this->parameters_[0].value().col(0).segment(first, count).array();
+  template <class Band>
+  auto gain(const Band& band) const {
+    return band.of(this->parameters_[0].value());
   }
-  auto shift(Index first, Index count) const {
-    return this->parameters_[1].value().col(0).segment(first, count).array();
+  template <class Band>
+  auto shift(const Band& band) const {
+    return band.of(this->parameters_[1].value());
   }
 
   BatchNorm config_;

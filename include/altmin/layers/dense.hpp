@@ -59,6 +59,16 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   ConstView<Scalar> matrix() const { return weight(); }
 
+  LoweredShape lowered_shape() const { return {inputs_, 1}; }
+  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
+    lane.parallel_ranges(a.cols(), a.rows(),
+                         [&](Index first, Index count) { a.slice(first, count) = at.x.slice(first, count); });
+  }
+  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
+    lane.parallel_ranges(r.cols(), r.rows(),
+                         [&](Index first, Index count) { r.slice(first, count) = dy.slice(first, count); });
+  }
+
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
     View<Scalar> y = at.y;
     if (config_.bias) {

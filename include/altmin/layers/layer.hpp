@@ -7,11 +7,14 @@
 
 #include "altmin/core/type_list.hpp"
 #include "altmin/layers/activations.hpp"
+#include "altmin/layers/avg_pool2d.hpp"
 #include "altmin/layers/batch_norm.hpp"
 #include "altmin/layers/binary_dense.hpp"
+#include "altmin/layers/conv2d.hpp"
 #include "altmin/layers/dense.hpp"
 #include "altmin/layers/dropout.hpp"
 #include "altmin/layers/layer_base.hpp"
+#include "altmin/layers/max_pool2d.hpp"
 
 namespace altmin {
 
@@ -23,8 +26,8 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs =
-      Types<Dense, BinaryDense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
+  using Configs = Types<Dense, BinaryDense, Conv2d, BatchNorm, Dropout, MaxPool2d, AvgPool2d, Identity, Relu, LeakyRelu,
+                        Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>
@@ -97,6 +100,15 @@ class AnyLayer {
   ConstView<Scalar> matrix() const {
     return visit([](const auto& layer) { return layer.matrix(); });
   }
+  LoweredShape lowered_shape() const {
+    return visit([](const auto& layer) { return layer.lowered_shape(); });
+  }
+  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
+    visit([&](const auto& layer) { layer.lower(lane, at, a); });
+  }
+  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
+    visit([&](const auto& layer) { layer.lower_output(lane, dy, r); });
+  }
   void draw(Random& random, const Trace<Scalar>& trace) const {
     visit([&](const auto& layer) { layer.draw(random, trace); });
   }
@@ -122,8 +134,8 @@ class AnyLayer {
     visit([&](const auto& layer) { layer.gradient(lane, at, dy, gradients); });
   }
 
-  void undo(const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    visit([&](const auto& layer) { layer.undo(at, dy, dx); });
+  void undo(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+    visit([&](const auto& layer) { layer.undo(lane, at, dy, dx); });
   }
 
   friend bool operator==(const AnyLayer& a, const AnyLayer& b) { return a.layer_ == b.layer_; }

@@ -30,10 +30,21 @@ struct TraceShape {
   bool of_input = false;    // whether it depends on the input, or only on the step (a dropout mask)
 };
 
+/// Of a map that multiplies a matrix with columns made of its input: how long they are, and how many a sample makes. A
+/// dense map multiplies samples as they are, a convolution what its kernel sees at each position.
+struct LoweredShape {
+  Index rows = 0;
+  Index columns = 0;
+};
+
 /// A layer's evaluation at one input: y = f(x), features x samples. Columns of several points may be evaluated in
 /// parallel unless the layer couples samples.
 template <class Scalar>
 struct Point {
+  Point slice(Index first, Index count) const {
+    return {x.slice(first, count), y.slice(first, count), {trace.samples.slice(first, count), trace.batch}};
+  }
+
   ConstView<Scalar> x;
   View<Scalar> y;
   Trace<Scalar> trace;
@@ -57,9 +68,13 @@ struct Point {
 ///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by
 ///                                                parameter k
 ///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   lowered_shape(), lower(lane, point, a) const, lower_output(lane, dy, r) const
+///                                                of a map, for AM-mem: its parameters side by side are a matrix that
+///                                                multiplies the columns of a, and of a 1 below where there is a bias;
+///                                                r is dy as an output of that product, outputs x columns
 ///   matrix() const                               M where f(x + dx) - f(x) = M dx for every x
-///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(at, dy, dx), predict(lane, x, y),
-///   couples_samples
+///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(lane, at, dy, dx), predict(lane, x,
+///   y), couples_samples
 ///
 /// gradient() of a map, and gradient() and pull_back() of a normalization, must not read point.y: a weight update may
 /// find the output of another input there. No result may depend on the number of threads, and no call may allocate.
@@ -97,6 +112,10 @@ class LayerBase {
   /// The matrix of an affine map that is one, outputs x inputs; empty for all others.
   ConstView<Scalar> matrix() const { return {}; }
 
+  LoweredShape lowered_shape() const { return {}; }
+  void lower(const Lane<Scalar>&, const Point<Scalar>&, View<Scalar>) const {}
+  void lower_output(const Lane<Scalar>&, ConstView<Scalar>, View<Scalar>) const {}
+
   /// Draws what is random in a step, once a step.
   void draw(Random&, const Trace<Scalar>&) const {}
 
@@ -109,7 +128,7 @@ class LayerBase {
   }
 
   /// The inverse of a normalization: the change dx of its input that changes its output by dy.
-  void undo(const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const { dx = dy; }
+  void undo(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const { dx = dy; }
 
   void gradient(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar>, Span<View<Scalar>> gradients) const {
     for (auto& gradient : gradients) gradient.setZero();

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "altmin/core/buffer.hpp"
 #include "altmin/core/error.hpp"
@@ -12,26 +13,37 @@ namespace altmin {
 
 /// What a parameter is to be.
 struct ParameterShape {
+  /// The shape that PyTorch gives it, and files: the rows, one after another, are its numbers in the same order.
+  std::vector<Index> tensor() const {
+    if (!kernel.empty()) return kernel;
+    if (is_weight || columns != 1) return {rows, columns};
+    return {rows};  // a list
+  }
+
   const char* name;
   Index rows;
   Index columns;
   bool is_weight = false;
+  std::vector<Index> kernel = {};  // of a convolution: outputs x inputs x height x width
 };
 
 /// One array that is learned, such as a layer's weight matrix: readable, settable, freezable.
 template <class Scalar>
 class Parameter {
  public:
-  Parameter(const char* name, Index rows, Index columns, bool is_weight = false)
-      : name_{name}, is_weight_{is_weight}, values_{Matrix<Scalar>::Zero(rows, columns)} {}
+  explicit Parameter(ParameterShape shape)
+      : shape_{std::move(shape)}, values_{Matrix<Scalar>::Zero(shape_.rows, shape_.columns)} {}
 
-  explicit Parameter(const ParameterShape& shape) : Parameter{shape.name, shape.rows, shape.columns, shape.is_weight} {}
+  Parameter(const char* name, Index rows, Index columns, bool is_weight = false)
+      : Parameter{ParameterShape{name, rows, columns, is_weight}} {}
 
   /// "weight", "bias": the names that PyTorch uses.
-  const char* name() const { return name_; }
+  const char* name() const { return shape_.name; }
 
   /// A weight multiplies what comes in from below: weight decay and lambda_weight act on these alone.
-  bool is_weight() const { return is_weight_; }
+  bool is_weight() const { return shape_.is_weight; }
+
+  const ParameterShape& shape() const { return shape_; }
 
   const Matrix<Scalar>& value() const { return values_; }
 
@@ -41,7 +53,7 @@ class Parameter {
   /// Replaces all values; throws ShapeError, and changes nothing, if the shape differs.
   void set(const ConstRef<Scalar>& values) {
     if (values.rows() != values_.rows() || values.cols() != values_.cols()) {
-      throw ShapeError(std::string("parameter '") + name_ + "': expected " +
+      throw ShapeError(std::string("parameter '") + name() + "': expected " +
                        detail::shape_text(values_.rows(), values_.cols()) + ", got " +
                        detail::shape_text(values.rows(), values.cols()));
     }
@@ -59,8 +71,7 @@ class Parameter {
   }
 
  private:
-  const char* name_;
-  bool is_weight_;
+  ParameterShape shape_;
   bool frozen_ = false;
   Matrix<Scalar> values_;
 };

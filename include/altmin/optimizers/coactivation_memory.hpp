@@ -25,11 +25,18 @@ class CoactivationMemory {
   /// Adds a batch, a (inputs x samples) and c (outputs x samples). With forgetting eta above 0 the memory is a running
   /// average instead: M <- (1 - eta) M + eta new.
   void add(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
+    forget(forgetting);
+    add_part(lane, a, c, forgetting);
+  }
+
+  /// The same for a batch that comes in parts: forget(), then add_part() for each.
+  void forget(double forgetting) {
+    if (forgetting == 0) return;
+    inputs_ *= static_cast<Scalar>(1 - forgetting);
+    targets_ *= static_cast<Scalar>(1 - forgetting);
+  }
+  void add_part(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
     const auto fresh = static_cast<Scalar>(forgetting > 0 ? forgetting : 1);
-    if (forgetting > 0) {
-      inputs_ *= static_cast<Scalar>(1 - forgetting);
-      targets_ *= static_cast<Scalar>(1 - forgetting);
-    }
     multiply_symmetric<Scalar>(lane, a, transposed(a), inputs_, fresh, Write::add);
     multiply<Scalar>(lane, c, transposed(a), targets_, fresh, Write::add);
   }
