@@ -35,6 +35,15 @@ struct Model {
     return result.add(altmin::Dense{sizes.back()});
   }
 
+  /// The same sizes in signs.
+  altmin::Layers<float> sign_layers() const {
+    altmin::Layers<float> result{sizes.front()};
+    for (std::size_t i = 1; i < sizes.size(); ++i) result.add(altmin::Sign{}).add(altmin::BinaryDense{sizes[i]});
+    altmin::Random random{altmin::Seed{1}};
+    result.initialize(random);
+    return result;
+  }
+
   template <class Algorithm>
   Net net(const Algorithm& algorithm, int threads) const {
     Net result{layers(), altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};

@@ -79,14 +79,24 @@ void add_steps(const Model& model, Index batch, int threads) {
   add_step(name("sgd"), model, batch, altmin::Sgd{}, threads);
 }
 
-void add_predict(const Model& model, Index batch, int threads) {
-  bench::add("predict/" + model.name + field("batch", batch) + field("threads", threads), [=](benchmark::State& state) {
-    const Net net = model.net(altmin::Sgd{}, threads);
-    const Data data{model, batch};
-    benchmark::DoNotOptimize(net.predict(data.x).data());
-    const bench::Rate rate{state};
-    for (auto _ : state) benchmark::DoNotOptimize(net.predict(data.x).data());
-    rate.report("items_per_second", static_cast<double>(batch));
+template <class Make>
+void add_predict(const Model& model, const std::string& kind, Index batch, int threads, const Make& make) {
+  bench::add("predict/" + kind + model.name + field("batch", batch) + field("threads", threads),
+             [=](benchmark::State& state) {
+               const auto net = make(threads);
+               const Data data{model, batch};
+               benchmark::DoNotOptimize(net.predict(data.x).data());
+               const bench::Rate rate{state};
+               for (auto _ : state) benchmark::DoNotOptimize(net.predict(data.x).data());
+               rate.report("items_per_second", static_cast<double>(batch));
+             });
+}
+
+void add_predicts(const Model& model, Index batch, int threads) {
+  add_predict(model, "", batch, threads, [=](int t) { return model.net(altmin::Sgd{}, t); });
+  if (model.name != "784-500-500-10") return;
+  add_predict(model, "packed/", batch, threads, [=](int t) {
+    return altmin::PackedNetwork<float>{model.sign_layers(), t};
   });
 }
 
@@ -95,7 +105,7 @@ void add_predict(const Model& model, Index batch, int threads) {
     for (const int threads : {1, 2}) {
       add_steps(model, model.batch, threads);
       if (model.name == "784-500-500-10") add_steps(model, 1, threads);  // online, a sample at a time
-      for (const Index batch : {Index{1}, model.batch, Index{10000}}) add_predict(model, batch, threads);
+      for (const Index batch : {Index{1}, model.batch, Index{10000}}) add_predicts(model, batch, threads);
     }
   }
   return true;

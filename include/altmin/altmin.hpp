@@ -10,6 +10,7 @@
 #include "altmin/layers/layers.hpp"       // IWYU pragma: export
 #include "altmin/losses/loss.hpp"         // IWYU pragma: export
 #include "altmin/network/network.hpp"     // IWYU pragma: export
+#include "altmin/network/packed.hpp"      // IWYU pragma: export
 #include "altmin/training/callbacks.hpp"  // IWYU pragma: export
 #include "altmin/training/fit.hpp"        // IWYU pragma: export
 #include "altmin/training/metrics.hpp"    // IWYU pragma: export

@@ -59,7 +59,7 @@ Layers<Scalar> everything() {
   Layers<Scalar> layers{12};
   layers.add(Dropout{0.1}).add(Dense{10, false, Initialization::orthogonal}).add(BatchNorm{1e-4, 0.2}).add(Relu{});
   layers.add(Dense{9}).add(Tanh{}).add(Dropout{0.2}).add(Dense{8}).add(LeakyRelu{0.3}).add(Dense{7}).add(Sigmoid{});
-  return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(Dense{3});
+  return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(BinaryDense{5, false}).add(Dense{3});
 }
 
 template <class Scalar, class Algorithm>
@@ -279,9 +279,9 @@ TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[
     CHECK_THAT(model_refusal([&](Json&, Json& network) { network["input"] = input; }),
                ContainsSubstring("network.input: expected channels, height and width"));
   }
-  CHECK(model_refusal([](Json&, Json& network) { network["layers"][0]["type"] = "Conv9d"; }) ==
-        "network.layers[0].type: expected one of Dense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, "
-        "Sign, got 'Conv9d'");
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["layers"][0]["type"] = "Conv9d"; }),
+             ContainsSubstring("network.layers[0].type: expected one of Dense, ") &&
+                 ContainsSubstring(", Sign, got 'Conv9d'"));
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["loss"]["type"] = 7; }),
              ContainsSubstring("network.loss"));
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),

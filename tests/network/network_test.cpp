@@ -137,10 +137,11 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
   // Large enough for products and slices to be cut.
   const Problem<TestType> problem{150, 3, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
-    for (const bool batch_norm : {false, true}) {
-      INFO(name << ", batch norm " << batch_norm);
+    for (const auto& layers : {mlp<TestType>({150, 200, 180, 3}), mlp<TestType>({150, 200, 180, 3}, true),
+                               support::sign_net<TestType>({150, 200, 180, 3}, true)}) {
+      INFO(name << ", " << layers.summary());
       const auto train = [&](int threads) {
-        Network<TestType> net{mlp<TestType>({150, 200, 180, 3}, batch_norm), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+        Network<TestType> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
         net.set_threads(threads);
         for (int s = 0; s < 3; ++s) net.step(problem.x, problem.y);
         return net;
@@ -158,10 +159,10 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
 #if ALTMIN_COUNTS_ALLOCATIONS
 TEST_CASE("a step does not allocate after the first of its batch size") {
   const Problem<float> problem{784, 10, 200};
-  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+  const auto check = [&](const std::string& name, const auto& layers, const auto& algorithm) {
     for (const int threads : {1, 2}) {
       INFO(name << ", " << threads << " threads");
-      Network<float> net{mlp<float>({784, 500, 500, 10}), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+      Network<float> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
       net.set_threads(threads);
       net.step(problem.x, problem.y);
       net.step(problem.x.leftCols(64), problem.y.head(64));
@@ -172,7 +173,11 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
               }
             }) == 0);
     }
+  };
+  for_each_algorithm([&](const std::string& name, const auto& algorithm) {
+    check(name, mlp<float>({784, 500, 500, 10}), algorithm);
   });
+  check("signs", support::sign_net<float>({784, 500, 500, 10}), AmAdam{});
 }
 #endif
 

@@ -38,6 +38,17 @@ altmin::Layers<Scalar> mlp(std::initializer_list<Index> sizes, bool batch_norm =
   return layers;
 }
 
+/// Signs, also of the input, and maps of sign-valued weights.
+template <class Scalar>
+altmin::Layers<Scalar> sign_net(std::initializer_list<Index> sizes, bool batch_norm = false) {
+  altmin::Layers<Scalar> layers{*sizes.begin()};
+  for (const Index* size = sizes.begin() + 1; size != sizes.end(); ++size) {
+    layers.add(altmin::Sign{}).add(altmin::BinaryDense{*size});
+    if (batch_norm) layers.add(altmin::BatchNorm{});
+  }
+  return layers;
+}
+
 /// All parameters of a network, in one list.
 template <class Scalar, class... Extra>
 std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar, Extra...>& net) {

@@ -136,7 +136,7 @@ altmin::Layers<double> build(const Case& reference) {
     } else if (kind == "sigmoid") {
       layers.add(altmin::Sigmoid{});
     } else if (kind == "sign") {
-      layers.add(altmin::Sign{});
+      layers.add(altmin::Sign{altmin::PseudoGradient::straight_through});
     } else {
       FAIL("unknown layer in a reference case: " << word);
     }

@@ -176,6 +176,15 @@ class Workers {
     return {pool_, buffers_.data()};
   }
 
+  /// Calls use(lane) with the pool or, while somebody else has it, with the calling thread alone.
+  template <class Use>
+  void lend(Use&& use) {
+    const std::unique_lock<std::mutex> lock{busy_, std::try_to_lock};
+    if (lock) return use(lane());
+    Workers own{1};
+    use(own.lane());
+  }
+
  private:
   ThreadPool pool_;
   std::vector<detail::PackingBuffer<Scalar>> buffers_;

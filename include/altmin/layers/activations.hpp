@@ -190,8 +190,11 @@ struct Sigmoid {
   static void fields(Visit&&, Self&...) {}
 };
 
-/// What stands for the derivative of sign(x), which is 0 almost everywhere, in code updates and backprop. Weight
-/// updates of alternating minimization need none: they see the signs as inputs.
+/// What stands for the derivative of sign(x), which is 0 almost everywhere, wherever a slope is pulled back through a
+/// Sign: in backprop, and in the update of the code below it, by the Sign's own choice, at the code of the forward pass
+/// in the first iteration and at the moved one in the others. Nothing else is replaced: predictions take the sign of a
+/// moved code, so that it changes them once its sign turns, and weight updates of alternating minimization see signs
+/// as inputs.
 enum class PseudoGradient {
   straight_through,  ///< 1 everywhere (the published code's)
   hard_tanh,         ///< 1 for |x| <= 1, else 0 (Hubara et al. 2016)
@@ -200,8 +203,13 @@ enum class PseudoGradient {
 constexpr std::array<const char*, 3> names(PseudoGradient) { return {"straight_through", "hard_tanh", "tanh"}; }
 
 /// f(x) = +1 for x > 0, else -1.
+///
+/// A sign that turns moves the prediction above by far more than a target asks for. Alternating minimization does best
+/// at steps on the codes so small that hardly one turns, and of a fixed size: AmAdam::code_learning_rate 1e-6 without
+/// AmAdam::limit_code_rate, whose measure each turned sign upsets.
 struct Sign {
-  PseudoGradient pseudo_gradient = PseudoGradient::straight_through;
+  /// Source: the best of the three on MNIST with all hidden layers of signs, by AM-Adam and by Adam.
+  PseudoGradient pseudo_gradient = PseudoGradient::hard_tanh;
 
   template <class Scalar>
   class Layer;

@@ -181,13 +181,14 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+    // Whole, once: by bands or samples, rounding would depend on where they begin.
+    const Matrix<Scalar> scale = this->parameters_[0].value().array() /
+                                 (this->statistics_[1].value().array() + static_cast<Scalar>(config_.epsilon)).sqrt();
     by_channel(lane, x.cols(), [&](const auto& band) {
       const auto mean = band.of(this->statistics_[0].value());
-      const auto variance = band.of(this->statistics_[1].value());
       for (Index t = 0; t < x.cols(); ++t) {
-        band.rows(y, t) = (band.rows(x, t) - band.spread(mean)) *
-                              band.spread(gain(band) / (variance + static_cast<Scalar>(config_.epsilon)).sqrt()) +
-                          band.spread(shift(band));
+        band.rows(y, t) =
+            (band.rows(x, t) - band.spread(mean)) * band.spread(band.of(scale)) + band.spread(shift(band));
       }
     });
   }

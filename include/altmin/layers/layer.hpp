@@ -9,6 +9,7 @@
 #include "altmin/layers/activations.hpp"
 #include "altmin/layers/avg_pool2d.hpp"
 #include "altmin/layers/batch_norm.hpp"
+#include "altmin/layers/binary_dense.hpp"
 #include "altmin/layers/conv2d.hpp"
 #include "altmin/layers/dense.hpp"
 #include "altmin/layers/dropout.hpp"
@@ -25,8 +26,8 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs = Types<Dense, Conv2d, BatchNorm, Dropout, MaxPool2d, AvgPool2d, Identity, Relu, LeakyRelu, Tanh,
-                        Sigmoid, Sign, Extra...>;
+  using Configs = Types<Dense, BinaryDense, Conv2d, BatchNorm, Dropout, MaxPool2d, AvgPool2d, Identity, Relu, LeakyRelu,
+                        Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>

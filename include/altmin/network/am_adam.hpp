@@ -96,7 +96,7 @@ struct AmAdam {
   double weight_decay = 0;  ///< decoupled from the gradient (AdamW); 0 or more; weights alone decay
 
   /// What the authors' published code computes, its ineffective proximity term included. Its hidden maps have no bias,
-  /// its layers start as Initialization::pytorch.
+  /// its layers start as Initialization::pytorch, its signs are PseudoGradient::straight_through.
   static AmAdam published() {
     AmAdam options;
     options.mu = 0.003;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <iosfwd>
 #include <mutex>
 #include <string>
@@ -19,6 +18,7 @@
 #include "altmin/network/am_sgd.hpp"
 #include "altmin/network/backprop.hpp"
 #include "altmin/network/gradient_check.hpp"
+#include "altmin/network/samples.hpp"
 
 namespace altmin {
 
@@ -128,16 +128,10 @@ class Network {
   /// The network's output, outputs x samples, by inference (running statistics, no dropout). May be called from several
   /// threads at once, but not during a step.
   Matrix<Scalar> predict(const ConstRef<Scalar>& x) const {
-    require_samples(x);
+    detail::require_samples<Scalar>(x, layers_.input().size());
     Matrix<Scalar> result(layers_.output().size(), x.cols());
     const FlushDenormals flush;
-    std::unique_lock<std::mutex> lock{workers_.busy(), std::try_to_lock};
-    if (lock) {
-      predict_into(workers_.lane(), x, result);
-    } else {  // another thread predicts with the pool: this one works alone
-      Workers<Scalar> own{1};
-      predict_into(own.lane(), x, result);
-    }
+    workers_.lend([&](const Lane<Scalar>& lane) { predict_into(lane, x, result); });
     return result;
   }
 
@@ -262,7 +256,7 @@ class Network {
     static_assert(std::is_same_v<typename X::Scalar, Scalar>,
                   "altmin: the samples must have the network's scalar type");
     const ConstRef<Scalar> samples{x.derived()};
-    require_samples(samples);
+    detail::require_samples<Scalar>(samples, layers_.input().size());
     if constexpr (std::is_integral_v<typename Y::Scalar>) {
       static_assert(std::is_same_v<typename Y::Scalar, int> && Y::ColsAtCompileTime == 1,
                     "altmin: labels must be a column vector of int, such as altmin::Labels");
@@ -289,21 +283,6 @@ class Network {
     }
     loss_.check(layers_.output().size(), target);
     return use(x, target);
-  }
-
-  void require_samples(ConstView<Scalar> x) const {
-    if (x.rows() != layers_.input().size()) {
-      throw ShapeError("samples: expected " + detail::text(layers_.input().size()) + " features (rows), got " +
-                       detail::shape_text(x.rows(), x.cols()));
-    }
-    if (x.cols() < 1) throw ShapeError("samples: expected at least 1, got an empty batch");
-    for (Index t = 0; t < x.cols(); ++t) {
-      if ((x.col(t) * Scalar(0)).sum() == Scalar(0)) continue;  // 0 times what is not finite is not a number
-      for (Index i = 0; i < x.rows(); ++i) {
-        if (std::isfinite(x(i, t))) continue;
-        throw DataError("samples: feature " + detail::text(i) + " of sample " + detail::text(t) + " is not finite");
-      }
-    }
   }
 
   void predict_into(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cmath>
+
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+
+namespace altmin::detail {
+
+/// Throws ShapeError or DataError unless `x` is a batch that a network of so many features can take.
+template <class Scalar>
+void require_samples(ConstView<Scalar> x, Index features) {
+  if (x.rows() != features) {
+    throw ShapeError("samples: expected " + text(features) + " features (rows), got " + shape_text(x.rows(), x.cols()));
+  }
+  if (x.cols() < 1) throw ShapeError("samples: expected at least 1, got an empty batch");
+  for (Index t = 0; t < x.cols(); ++t) {
+    if ((x.col(t) * Scalar(0)).sum() == Scalar(0)) continue;  // 0 times what is not finite is not a number
+    for (Index i = 0; i < x.rows(); ++i) {
+      if (std::isfinite(x(i, t))) continue;
+      throw DataError("samples: feature " + text(i) + " of sample " + text(t) + " is not finite");
+    }
+  }
+}
+
+}  // namespace altmin::detail
