@@ -62,8 +62,7 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     Conv2d config{1 + static_cast<Index>(random.below(60))};
     config.kernel = random_extent(random, 1, 6);
     config.stride = random_extent(random, 1, 4);
-    const Index most = std::min(config.kernel.height, config.kernel.width);
-    config.padding = random_extent(random, 0, most);
+    config.padding = random_extent(random, 0, std::min(config.kernel.height, config.kernel.width));
     config.bias = i % 2 == 0;
     const Shape in{1 + static_cast<Index>(random.below(5)), 5 + static_cast<Index>(random.below(20)),
                    5 + static_cast<Index>(random.below(20))};

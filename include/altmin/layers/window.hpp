@@ -18,9 +18,9 @@ class Window {
   /// Throws OptionError where sizes are out of range, ShapeError where the window does not fit into the image.
   Window(Shape input, Extent kernel, Extent stride, Extent padding)
       : input_{input}, kernel_{kernel}, stride_{stride}, padding_{padding} {
-    require(kernel, 1, largest, "kernel");
-    require(stride, 1, largest, "stride");
-    require(padding, 0, std::min(kernel.height, kernel.width) - 1, "padding");
+    require(kernel, {1}, {largest}, "kernel");
+    require(stride, {1}, {largest}, "stride");
+    require(padding, {0}, {kernel.height - 1, kernel.width - 1}, "padding");
     if (kernel.height > input.height + 2 * padding.height || kernel.width > input.width + 2 * padding.width) {
       throw ShapeError("expected an input of at least " +
                        shape_text(kernel.height - 2 * padding.height, kernel.width - 2 * padding.width) +
@@ -60,11 +60,13 @@ class Window {
   static constexpr Index largest = 4096;
   static constexpr Index most = Index{1} << 40;
 
-  static void require(Extent extent, Index least, Index limit, const char* what) {
-    for (const Index value : {extent.height, extent.width}) {
-      if (value >= least && value <= limit) continue;
-      throw OptionError(std::string(what) + " must be " + text(least) + " to " + text(limit) + ", got " + text(value));
-    }
+  static void require(Extent extent, Extent least, Extent limit, const char* what) {
+    const auto check = [&](Index value, Index low, Index high) {
+      if (value >= low && value <= high) return;
+      throw OptionError(std::string(what) + " must be " + text(low) + " to " + text(high) + ", got " + text(value));
+    };
+    check(extent.height, least.height, limit.height);
+    check(extent.width, least.width, limit.width);
   }
 
   Shape input_;
