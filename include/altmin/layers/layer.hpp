@@ -10,7 +10,9 @@
 #include "altmin/layers/batch_norm.hpp"
 #include "altmin/layers/dense.hpp"
 #include "altmin/layers/dropout.hpp"
+#include "altmin/layers/last_step.hpp"
 #include "altmin/layers/layer_base.hpp"
+#include "altmin/layers/recurrent.hpp"
 
 namespace altmin {
 
@@ -22,7 +24,7 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs = Types<Dense, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
+  using Configs = Types<Dense, Recurrent, LastStep, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>
@@ -47,6 +49,17 @@ class AnyLayer {
   void with_elementwise(Use&& use) const {
     visit([&](const auto& layer) {
       if constexpr (std::decay_t<decltype(layer)>::elementwise) use(layer);
+    });
+  }
+
+  bool recurrent() const {
+    return visit([](const auto& layer) { return layer.recurrent; });
+  }
+  /// Calls use(layer), where it is recurrent.
+  template <class Use>
+  void with_recurrent(Use&& use) const {
+    visit([&](const auto& layer) {
+      if constexpr (std::decay_t<decltype(layer)>::recurrent) use(layer);
     });
   }
 

@@ -11,6 +11,7 @@
 #include "altmin/network/code_problem.hpp"
 #include "altmin/network/forward_pass.hpp"
 #include "altmin/network/gradient_update.hpp"
+#include "altmin/network/time_problem.hpp"
 
 namespace altmin {
 
@@ -70,7 +71,8 @@ class AlternatingMinimization {
   ConstView<Scalar> displacement(Index l) const { return codes_[static_cast<std::size_t>(l)].displacement.view(); }
   /// What the block below is asked to add to its code: the displacement at the scale of the top one.
   Matrix<Scalar> target_displacement(Index l) const {
-    return codes_[static_cast<std::size_t>(l)].target_scale * displacement(l);
+    const auto& code = codes_[static_cast<std::size_t>(l)];
+    return code.target_scale * code.target();
   }
   Index code_count() const { return static_cast<Index>(codes_.size()); }
 
@@ -117,9 +119,8 @@ class AlternatingMinimization {
       const bool rescale = config_.preserve_scale && mean_square > 0;
       code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
-    const auto& lowest = code_at(0);
     residual(0).fit(forward_.output(0).rows(), samples);
-    residual(0).view() = lowest.target_scale * lowest.displacement.view();
+    set_residual(context, 0, forward_.at(context, 0), {}, residual(0).view());
     penalties_[0] = static_cast<double>(residual(0).view().squaredNorm()) / static_cast<double>(samples);
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return false;
@@ -264,12 +265,31 @@ class AlternatingMinimization {
       set(forward_.at(context, l + 1), {}, residual(l + 1).view());
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
-    const double gain = term_scale(context, l + 1) * sums.change / sums.displacement + proximity_scale(l);
-    if (sums.displacement > 0 && std::isfinite(gain)) {
-      double& curvature = curvatures_[static_cast<std::size_t>(l)];
-      curvature = std::max(gain, 0.9 * curvature);
-    }
-    return sums.displacement;
+    double& curvature = curvatures_[static_cast<std::size_t>(l)];
+    curvature = std::max(0.9 * curvature, gain(sums, term_scale(context, l + 1), l));
+    const auto below = forward_.block(context.layers, l);
+    if (!below.recurrent()) return sums.displacement;
+    below[below.size() - 1].with_recurrent([&](const auto& layer) {
+      CodeRates<Scalar> rates = code_rates(context, l);
+      rates.pull = static_cast<Scalar>(-2 / mean_count(l));
+      const auto at = forward_.at(context, l);
+      const TimeProblem<Scalar> time{forward_.output(l).view(),
+                                     below.point(at, below.size() - 1).trace.samples,
+                                     code_at(l),
+                                     rates,
+                                     config_.code_iterations,
+                                     config_.preserve_scale,
+                                     config_.weight_inputs == WeightInputs::forward};
+      const auto in_time = time.solve(context.lane, layer, updates_[static_cast<std::size_t>(l)].workspace(), descents_, sums_);
+      curvature = std::max(curvature, gain(in_time, 2 / mean_count(l), l));
+    });
+    return static_cast<double>(code_at(l).target().squaredNorm());
+  }
+
+  /// The curvature of code l's problem along its displacement; 0 where there is none.
+  double gain(const CodeSums& sums, double scale, Index l) const {
+    const double value = scale * sums.change / sums.displacement + proximity_scale(l);
+    return sums.displacement > 0 && std::isfinite(value) ? value : 0;
   }
 
   template <class Context>
@@ -301,7 +321,8 @@ class AlternatingMinimization {
       result *= Scalar(-1);
     } else {
       const AuxiliaryVariable<Scalar>& above = code_at(l);
-      result = above.target_scale * above.displacement.view().slice(at.first, count);
+      result = above.target_scale * above.target().slice(at.first, count);
+      if (above.carried.rows() > 0) result -= above.carried.view().slice(at.first, count);
       if (change.size() > 0) result -= change;
     }
   }
@@ -313,8 +334,8 @@ class AlternatingMinimization {
     View<Scalar> result = residual(l).view();
     const BlockPoint<Scalar> fresh{at.x, result, at.inner, at.step, at.first};
     if (l < last()) {
-      block.forward(lane, fresh);
-      result = forward_.output(l).view() + code_at(l).target_scale * code_at(l).displacement.view() - result;
+      block.forward_from_states(lane, fresh);
+      result = forward_.output(l).view() + code_at(l).target_scale * code_at(l).target() - result;
     } else {
       block.forward(lane, at);
       context.loss.template evaluate<Scalar>(at.y, context.target, result);
