@@ -137,10 +137,11 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
   // Large enough for products and slices to be cut.
   const Problem<TestType> problem{150, 3, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
-    for (const bool batch_norm : {false, true}) {
-      INFO(name << ", batch norm " << batch_norm);
+    for (const auto& layers : {mlp<TestType>({150, 200, 180, 3}), mlp<TestType>({150, 200, 180, 3}, true),
+                               support::recurrent<TestType>(10, 15, 20, 3)}) {
+      INFO(name << ", " << layers);
       const auto train = [&](int threads) {
-        Network<TestType> net{mlp<TestType>({150, 200, 180, 3}, batch_norm), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+        Network<TestType> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
         net.set_threads(threads);
         for (int s = 0; s < 3; ++s) net.step(problem.x, problem.y);
         return net;
@@ -159,10 +160,10 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
 TEST_CASE("a step does not allocate after the first of its batch size") {
   const Problem<float> problem{784, 10, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
-    for (const int threads : {1, 2}) {
-      INFO(name << ", " << threads << " threads");
-      Network<float> net{mlp<float>({784, 500, 500, 10}), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
-      net.set_threads(threads);
+    for (const auto& layers : {mlp<float>({784, 500, 500, 10}), support::recurrent<float>(28, 28, 30, 10)}) {
+      INFO(name << ", " << layers);
+      Network<float> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+      net.set_threads(2);
       net.step(problem.x, problem.y);
       net.step(problem.x.leftCols(64), problem.y.head(64));
       CHECK(support::allocations([&] {

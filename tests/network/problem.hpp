@@ -38,6 +38,14 @@ altmin::Layers<Scalar> mlp(std::initializer_list<Index> sizes, bool batch_norm =
   return layers;
 }
 
+/// A sequence of `steps` steps to one target.
+template <class Scalar>
+altmin::Layers<Scalar> recurrent(Index steps, Index features, Index units, Index outputs) {
+  altmin::Layers<Scalar> layers{altmin::Shape{1, steps, features}};
+  layers.add(altmin::Recurrent{units}).add(altmin::Tanh{}).add(altmin::Recurrent{units});
+  return layers.add(altmin::LastStep{}).add(altmin::Tanh{}).add(altmin::Dense{outputs});
+}
+
 /// All parameters of a network, in one list.
 template <class Scalar, class... Extra>
 std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar, Extra...>& net) {

@@ -26,9 +26,7 @@ class LastStep::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   LastStep config() const { return {}; }
   Shape output() const { return features_; }
 
-  void forward(const Lane<Scalar>&, const Point<Scalar>& at) const {
-    View<Scalar>{at.y} = at.x.bottomRows(features_);
-  }
+  void forward(const Lane<Scalar>&, const Point<Scalar>& at) const { View<Scalar>{at.y} = at.x.bottomRows(features_); }
 
   void difference(const Lane<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
                   View<Scalar> dy) const {

@@ -24,7 +24,8 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs = Types<Dense, Recurrent, LastStep, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
+  using Configs =
+      Types<Dense, Recurrent, LastStep, BatchNorm, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>

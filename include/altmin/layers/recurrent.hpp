@@ -138,7 +138,8 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
-  /// dy_t += s'(c_t) W_hh' dy_{t+1}, from the last step down: backpropagation through time. `memory` is units x samples.
+  /// dy_t += s'(c_t) W_hh' dy_{t+1}, from the last step down: backpropagation through time. `memory` is units x
+  /// samples.
   void spread(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> dy, View<Scalar> memory) const {
     for_each_slice(lane, dy.cols(), [&](const Lane<Scalar>& own, Index first, Index count) {
       const View<Scalar> slope = dy.slice(first, count);
@@ -147,9 +148,8 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       for (Index t = steps_ - 1; t > 0; --t) {
         multiply<Scalar>(own, transposed(recurrent_weight()), step(slope, t), back);
         const auto state = step(states, t).array();  // of tanh and ReLU it tells the slope
-        with_nonlinearity([&](const auto& s) {
-          step(slope, t - 1).array() += s.slope_times(state, state, back.array());
-        });
+        with_nonlinearity(
+            [&](const auto& s) { step(slope, t - 1).array() += s.slope_times(state, state, back.array()); });
       }
     });
   }

@@ -227,7 +227,7 @@ class AlternatingMinimization {
     return config_.reduction == Reduction::mean ? static_cast<double>(code.rows() * code.columns()) : 1;
   }
 
-  /// Solves for the code below block l + 1; returns the sum of squares of its displacement.
+  /// Solves for the code below block l + 1; returns the sum of squares of its displacement, as it is asked for.
   template <class Context>
   double update_code(Context& context, Index l) {
     const auto block = forward_.block(context.layers, l + 1);
@@ -250,40 +250,51 @@ class AlternatingMinimization {
     for (Index slot = 0; slot < users; ++slot) problem.reserve(descents_[static_cast<std::size_t>(slot)]);
     // Until the weights move, gradients leave their memory to others, and so does the residual that comes next.
     problem.prepare(context.lane, updates_[static_cast<std::size_t>(l + 1)].workspace(), residual(l), set);
-    context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
-      sums_[static_cast<std::size_t>(i)] =
-          problem.solve(lane, descents_[static_cast<std::size_t>(lane.slot())], slices.first(i), slices.size(i), set);
+    const auto for_each_slice = [&](auto&& use) {
+      context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
+        sums_[static_cast<std::size_t>(i)] =
+            use(lane, descents_[static_cast<std::size_t>(lane.slot())], slices.first(i), slices.size(i));
+      });
+      return total(sums_, slices.count);
+    };
+    CodeSums sums = for_each_slice([&](const Lane<Scalar>& lane, auto& descent, Index first, Index count) {
+      return problem.solve(lane, descent, first, count, set);
     });
-    CodeSums sums;
-    for (Index i = 0; i < slices.count; ++i) {  // in this order: the same bits for any number of threads
-      const CodeSums& part = sums_[static_cast<std::size_t>(i)];
-      sums.displacement += part.displacement;
-      sums.change += part.change;
-      sums.residual += part.residual;
+    double& curvature = curvatures_[static_cast<std::size_t>(l)];
+    curvature = std::max(0.9 * curvature, gain(sums, term_scale(context, l + 1), l));
+    if (forward_.block(context.layers, l).recurrent()) {
+      const CodeSums in_time = update_in_time(context, l, problem.rates);
+      curvature = std::max(curvature, gain(in_time, 2 / mean_count(l), l));
+      sums = for_each_slice([&](const Lane<Scalar>& lane, auto& descent, Index first, Index count) {
+        return problem.evaluate(lane, descent, first, count, set);
+      });
+      sums.displacement = static_cast<double>(code_at(l).target().squaredNorm());
     }
     if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
       set(forward_.at(context, l + 1), {}, residual(l + 1).view());
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
-    double& curvature = curvatures_[static_cast<std::size_t>(l)];
-    curvature = std::max(0.9 * curvature, gain(sums, term_scale(context, l + 1), l));
-    const auto below = forward_.block(context.layers, l);
-    if (!below.recurrent()) return sums.displacement;
-    below[below.size() - 1].with_recurrent([&](const auto& layer) {
-      CodeRates<Scalar> rates = code_rates(context, l);
-      rates.pull = static_cast<Scalar>(-2 / mean_count(l));
-      const auto at = forward_.at(context, l);
-      const TimeProblem<Scalar> time{forward_.output(l).view(),
-                                     below.point(at, below.size() - 1).trace.samples,
-                                     code_at(l),
-                                     rates,
-                                     config_.code_iterations,
-                                     config_.preserve_scale,
-                                     config_.weight_inputs == WeightInputs::forward};
-      const auto in_time = time.solve(context.lane, layer, updates_[static_cast<std::size_t>(l)].workspace(), descents_, sums_);
-      curvature = std::max(curvature, gain(in_time, 2 / mean_count(l), l));
+    return sums.displacement;
+  }
+
+  /// Lets the steps of code l, a recurrent layer's, ask each other for what the block above asks of them.
+  template <class Context>
+  CodeSums update_in_time(Context& context, Index l, CodeRates<Scalar> rates) {
+    const auto block = forward_.block(context.layers, l);
+    const Index top = block.size() - 1;
+    rates.pull = static_cast<Scalar>(-2 / mean_count(l));
+    const TimeProblem<Scalar> problem{forward_.output(l).view(),
+                                      block.point(forward_.at(context, l), top).trace.samples,
+                                      code_at(l),
+                                      rates,
+                                      config_.code_iterations,
+                                      config_.preserve_scale,
+                                      config_.weight_inputs == WeightInputs::updated};
+    CodeSums sums;
+    block[top].with_recurrent([&](const auto& layer) {
+      sums = problem.solve(context.lane, layer, updates_[static_cast<std::size_t>(l)].workspace(), descents_, sums_);
     });
-    return static_cast<double>(code_at(l).target().squaredNorm());
+    return sums;
   }
 
   /// The curvature of code l's problem along its displacement; 0 where there is none.

@@ -15,17 +15,18 @@ namespace altmin {
 ///
 ///   |W (s(c0_t + e_t) - s(c0_t)) - d_{t+1}|^2 + |e_t|^2 + sparsity
 ///
-/// give delta_t = a_t + e_t, and d_t = a_t + k_t e_t is what is asked of the steps below. k_t is 1, or such that k_t e_t
-/// has the size of d_{t+1} over the batch: then the first of many steps learns from a signal as large as the last one.
+/// give delta_t = a_t + e_t, and d_t = a_t + k_t e_t is what is asked of the steps below. k_t is 1, or such that k_t
+/// e_t has the size of d_{t+1} over the batch: then the first of many steps learns from a signal as large as the last
+/// one.
 template <class Scalar>
 struct TimeProblem {
   ConstView<Scalar> from;           // c0
-  View<Scalar> states;              // s(c0_{t-1}) of every step; those of the updated codes, after that
+  View<Scalar> states;              // s(c0_{t-1}) of every step
   AuxiliaryVariable<Scalar>& code;  // displaced as the block above asks
   CodeRates<Scalar> rates;
   int iterations;
   bool preserve_scale;
-  bool keep_states;  // do not touch them
+  bool update_states;  // whether the weight update sees s(c_{t-1})
 
   /// `normal` takes W'W. Returns the sums of all steps but the last, without residual.
   template <class Layer>
@@ -46,14 +47,12 @@ struct TimeProblem {
     CodeSums sums;
     for (Index t = layer.steps() - 2; t >= 0; --t) {
       lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& own) {
-        parts[static_cast<std::size_t>(i)] =
-            solve_step(own, layer, t, {slices.first(i), slices.size(i)}, normal.view(),
-                       descents[static_cast<std::size_t>(own.slot())]);
+        parts[static_cast<std::size_t>(i)] = solve_step(own, layer, t, {slices.first(i), slices.size(i)}, normal.view(),
+                                                        descents[static_cast<std::size_t>(own.slot())]);
       });
-      for (Index i = 0; i < slices.count; ++i) {  // in this order: the same bits for any number of threads
-        sums.displacement += parts[static_cast<std::size_t>(i)].displacement;
-        sums.change += parts[static_cast<std::size_t>(i)].change;
-      }
+      const CodeSums step = total(parts, slices.count);
+      sums.displacement += step.displacement;
+      sums.change += step.change;
       const auto above = static_cast<double>(layer.step(code.asked.view(), t + 1).squaredNorm());
       View<Scalar> asked = layer.step(code.asked.view(), t);  // e_t
       const auto found = static_cast<double>(asked.squaredNorm());
@@ -61,7 +60,7 @@ struct TimeProblem {
       asked = layer.step(code.displacement.view(), t) +
               static_cast<Scalar>(rescale ? std::sqrt(above / found) - 1 : 0) * asked;
     }
-    if (keep_states) code.carried.view().setZero();
+    if (!update_states) code.carried.view().setZero();
     return sums;
   }
 
@@ -108,7 +107,7 @@ struct TimeProblem {
     });
     View<Scalar> carried = part(code.carried.view(), t + 1);
     multiply<Scalar>(lane, layer.recurrent_weight(), moved, carried);
-    if (!keep_states) part(states, t + 1) = s0 + moved;
+    if (update_states) part(states, t + 1) = s0 + moved;
     return {static_cast<double>(displacement.squaredNorm()), static_cast<double>(carried.squaredNorm()), 0};
   }
 };
