@@ -1,8 +1,6 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <string>
 #include <vector>
 
 #include "altmin/layers/activations.hpp"
@@ -30,9 +28,9 @@ struct Recurrent {
   Index units = 1;  ///< at least 1
   Nonlinearity nonlinearity = Nonlinearity::tanh;
   bool bias = true;  ///< starts at 0 (PyTorch's initialization: random)
-  /// Of W_ih. W_hh starts orthonormal, so that a signal neither grows nor fades over time (Saxe et al. 2014); PyTorch's
-  /// initialization takes all parameters uniform in +-1 / sqrt(units).
-  Initialization initialization = Initialization::glorot_uniform;
+  /// Of W_ih. W_hh starts as the identity (Le et al. 2015), so that a state sums up all that came before it: fan_in is
+  /// steps x features. PyTorch's initialization takes all parameters uniform in +-1 / sqrt(units).
+  Initialization initialization = Initialization::lecun_uniform;
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
@@ -52,7 +50,7 @@ struct Recurrent {
 ///   spread(lane, point, dy, memory) const    adds to the slope dy what later steps pass back to earlier ones
 ///   forward_from_states(lane, point) const   forward() from the states in the trace, which stay
 ///
-/// and steps(), recurrent_weight(), state(), with_nonlinearity() for iterations in time.
+/// and steps(), step(), slices(), recurrent_weight() and with_nonlinearity() for iterations in time.
 template <class Scalar>
 class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
@@ -79,18 +77,16 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Index steps() const { return steps_; }
 
   void initialize(Random& random) {
-    const bool pytorch = config_.initialization == Initialization::pytorch;
-    altmin::initialize(this->parameters_[0].values(), config_.initialization, pytorch ? config_.units : features_,
-                       config_.units, random);
-    if (pytorch) {
-      for (auto& parameter : this->parameters_) {
+    auto& parameters = this->parameters_;
+    if (config_.initialization == Initialization::pytorch) {
+      for (auto& parameter : parameters) {
         altmin::initialize(parameter.values(), config_.initialization, config_.units, config_.units, random);
       }
-    } else {
-      this->parameters_[1].values() =
-          detail::orthonormal<double>(config_.units, config_.units, random).template cast<Scalar>();
-      if (config_.bias) this->parameters_[2].values().setZero();
+      return;
     }
+    altmin::initialize(parameters[0].values(), config_.initialization, steps_ * features_, config_.units, random);
+    parameters[1].values().setIdentity();
+    if (config_.bias) parameters[2].values().setZero();
   }
 
   /// The states that the steps start from, that of the first being 0; the points of a step share them.
