@@ -17,7 +17,8 @@ namespace altmin {
 ///
 /// give delta_t = a_t + e_t, and d_t = a_t + k_t e_t is what is asked of the steps below. k_t is 1, or such that k_t
 /// e_t has the size of d_{t+1} over the batch: then the first of many steps learns from a signal as large as the last
-/// one.
+/// one. The rate is 1/T of that of other codes: all steps share the weights, and what T codes take up together the
+/// weights are not asked for.
 template <class Scalar>
 struct TimeProblem {
   ConstView<Scalar> from;           // c0
@@ -92,11 +93,13 @@ struct TimeProblem {
     c0 = part(from, t);
     s0 = part(states, t + 1);
     multiply<Scalar>(lane, back, part(code.asked.view(), t + 1), wanted);
+    CodeRates<Scalar> shared = rates;
+    shared.rate /= static_cast<Scalar>(layer.steps());
     layer.with_nonlinearity([&](const auto& s) {
       for (int iteration = 0; iteration < iterations; ++iteration) {
         descent.slope.view() = wanted;
         if (iteration > 0) multiply<Scalar>(lane, normal, moved, descent.slope.view(), Scalar(-1), Write::add);
-        descent.move_through(s, rates, {c0, s0, {}}, displacement, c, c, iteration == 0, false);
+        descent.move_through(s, shared, {c0, s0, {}}, displacement, c, c, iteration == 0, false);
       }
       part(code.asked.view(), t) = displacement;
       displacement += part(code.displacement.view(), t);
