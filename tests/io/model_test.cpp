@@ -153,6 +153,15 @@ TEMPLATE_TEST_CASE("a model brings back layers, loss and options; training start
   });
 }
 
+TEST_CASE("recurrent layers come back", "[model]") {
+  const Problem<float> problem{12, 3, 10};
+  Layers<float> layers{Shape{1, 4, 3}};
+  layers.add(Recurrent{5, Nonlinearity::relu, false, Initialization::he_normal}).add(Relu{}).add(LastStep{});
+  Network<float> net{layers.add(Dense{3}), SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}};
+  for (int s = 0; s < 3; ++s) REQUIRE(net.step(problem.x, problem.y));
+  CHECK(parse_checkpoint<Network<float>>(format_checkpoint(net)).network == net);
+}
+
 TEST_CASE("every loss comes back", "[model]") {
   const auto check = [](const auto& loss, Index outputs) {
     const Network<float> net{support::mlp<float>({4, 3, outputs}), loss, Sgd{}};

@@ -137,8 +137,10 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
   // Large enough for products and slices to be cut.
   const Problem<TestType> problem{150, 3, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
-    for (const auto& layers : {mlp<TestType>({150, 200, 180, 3}), mlp<TestType>({150, 200, 180, 3}, true),
-                               support::sign_net<TestType>({150, 200, 180, 3}, true)}) {
+    for (const auto& layers :
+         {mlp<TestType>({150, 200, 180, 3}), mlp<TestType>({150, 200, 180, 3}, true),
+          support::sign_net<TestType>({150, 200, 180, 3}, true), support::convolutional<TestType>(10, 15, 3, true),
+          support::recurrent<TestType>(10, 15, 20, 3)}) {
       INFO(name << ", " << layers.summary());
       const auto train = [&](int threads) {
         Network<TestType> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
@@ -176,6 +178,8 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
   };
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     check(name, mlp<float>({784, 500, 500, 10}), algorithm);
+    check(name, support::convolutional<float>(28, 28, 10), algorithm);
+    check(name, support::recurrent<float>(28, 28, 30, 10), algorithm);
   });
   check("signs", support::sign_net<float>({784, 500, 500, 10}), AmAdam{});
 }

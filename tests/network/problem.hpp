@@ -49,6 +49,23 @@ altmin::Layers<Scalar> sign_net(std::initializer_list<Index> sizes, bool batch_n
   return layers;
 }
 
+/// A sequence of `steps` steps to one target.
+template <class Scalar>
+altmin::Layers<Scalar> recurrent(Index steps, Index features, Index units, Index outputs) {
+  altmin::Layers<Scalar> layers{altmin::Shape{1, steps, features}};
+  layers.add(altmin::Recurrent{units}).add(altmin::Tanh{}).add(altmin::Recurrent{units});
+  return layers.add(altmin::LastStep{}).add(altmin::Tanh{}).add(altmin::Dense{outputs});
+}
+
+/// Images of one channel.
+template <class Scalar>
+altmin::Layers<Scalar> convolutional(Index height, Index width, Index outputs, bool batch_norm = false) {
+  altmin::Layers<Scalar> layers{altmin::Shape{1, height, width}};
+  layers.add(altmin::Conv2d{5, 3}).add(altmin::MaxPool2d{}).add(altmin::Relu{}).add(altmin::Conv2d{7, 3, 1, 1});
+  if (batch_norm) layers.add(altmin::BatchNorm{});
+  return layers.add(altmin::Relu{}).add(altmin::AvgPool2d{2}).add(altmin::Dense{outputs});
+}
+
 /// All parameters of a network, in one list.
 template <class Scalar, class... Extra>
 std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar, Extra...>& net) {

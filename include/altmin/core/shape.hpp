@@ -47,4 +47,14 @@ inline std::string to_string(const Shape& shape) {
   return channels + " x " + detail::shape_text(shape.height, shape.width);
 }
 
+namespace detail {
+
+/// A sequence is an image of one channel, a row a step.
+inline void require_sequence(const Shape& shape) {
+  if (shape.channels == 1) return;
+  throw ShapeError("expected a sequence, 1 x steps x features, got " + to_string(shape));
+}
+
+}  // namespace detail
+
 }  // namespace altmin

@@ -13,8 +13,10 @@
 #include "altmin/layers/conv2d.hpp"
 #include "altmin/layers/dense.hpp"
 #include "altmin/layers/dropout.hpp"
+#include "altmin/layers/last_step.hpp"
 #include "altmin/layers/layer_base.hpp"
 #include "altmin/layers/max_pool2d.hpp"
+#include "altmin/layers/recurrent.hpp"
 
 namespace altmin {
 
@@ -26,8 +28,8 @@ class AnyLayer {
 
  public:
   /// The options of all layers that can stand here.
-  using Configs = Types<Dense, BinaryDense, Conv2d, BatchNorm, Dropout, MaxPool2d, AvgPool2d, Identity, Relu, LeakyRelu,
-                        Tanh, Sigmoid, Sign, Extra...>;
+  using Configs = Types<Dense, BinaryDense, Conv2d, Recurrent, BatchNorm, Dropout, MaxPool2d, AvgPool2d, LastStep,
+                        Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Extra...>;
 
   /// Throws OptionError or ShapeError if the options or the input do not suit the layer.
   template <class Config>
@@ -52,6 +54,17 @@ class AnyLayer {
   void with_elementwise(Use&& use) const {
     visit([&](const auto& layer) {
       if constexpr (std::decay_t<decltype(layer)>::elementwise) use(layer);
+    });
+  }
+
+  bool recurrent() const {
+    return visit([](const auto& layer) { return layer.recurrent; });
+  }
+  /// Calls use(layer), where it is recurrent.
+  template <class Use>
+  void with_recurrent(Use&& use) const {
+    visit([&](const auto& layer) {
+      if constexpr (std::decay_t<decltype(layer)>::recurrent) use(layer);
     });
   }
 

@@ -86,6 +86,8 @@ class LayerBase {
   static constexpr bool couples_samples = false;
   /// Whether it is an ElementwiseLayer.
   static constexpr bool elementwise = false;
+  /// Whether a step of its output acts on the next one, see Recurrent::Layer.
+  static constexpr bool recurrent = false;
 
   Span<Parameter<Scalar>> parameters() { return {parameters_.data(), static_cast<Index>(parameters_.size())}; }
   Span<const Parameter<Scalar>> parameters() const {

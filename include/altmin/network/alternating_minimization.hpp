@@ -11,6 +11,7 @@
 #include "altmin/network/code_problem.hpp"
 #include "altmin/network/forward_pass.hpp"
 #include "altmin/network/gradient_update.hpp"
+#include "altmin/network/time_problem.hpp"
 
 namespace altmin {
 
@@ -70,7 +71,8 @@ class AlternatingMinimization {
   ConstView<Scalar> displacement(Index l) const { return codes_[static_cast<std::size_t>(l)].displacement.view(); }
   /// What the block below is asked to add to its code: the displacement at the scale of the top one.
   Matrix<Scalar> target_displacement(Index l) const {
-    return codes_[static_cast<std::size_t>(l)].target_scale * displacement(l);
+    const auto& code = codes_[static_cast<std::size_t>(l)];
+    return code.target_scale * code.target();
   }
   Index code_count() const { return static_cast<Index>(codes_.size()); }
 
@@ -117,9 +119,8 @@ class AlternatingMinimization {
       const bool rescale = config_.preserve_scale && mean_square > 0;
       code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
-    const auto& lowest = code_at(0);
     residual(0).fit(forward_.output(0).rows(), samples);
-    residual(0).view() = lowest.target_scale * lowest.displacement.view();
+    set_residual(context, 0, forward_.at(context, 0), {}, residual(0).view());
     penalties_[0] = static_cast<double>(residual(0).view().squaredNorm()) / static_cast<double>(samples);
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return false;
@@ -226,7 +227,7 @@ class AlternatingMinimization {
     return config_.reduction == Reduction::mean ? static_cast<double>(code.rows() * code.columns()) : 1;
   }
 
-  /// Solves for the code below block l + 1; returns the sum of squares of its displacement.
+  /// Solves for the code below block l + 1; returns the sum of squares of its displacement, as it is asked for.
   template <class Context>
   double update_code(Context& context, Index l) {
     const auto block = forward_.block(context.layers, l + 1);
@@ -249,27 +250,57 @@ class AlternatingMinimization {
     for (Index slot = 0; slot < users; ++slot) problem.reserve(descents_[static_cast<std::size_t>(slot)]);
     // Until the weights move, gradients leave their memory to others, and so does the residual that comes next.
     problem.prepare(context.lane, updates_[static_cast<std::size_t>(l + 1)].workspace(), residual(l), set);
-    context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
-      sums_[static_cast<std::size_t>(i)] =
-          problem.solve(lane, descents_[static_cast<std::size_t>(lane.slot())], slices.first(i), slices.size(i), set);
+    const auto for_each_slice = [&](auto&& use) {
+      context.lane.parallel_for(slices.count, [&](Index i, const Lane<Scalar>& lane) {
+        sums_[static_cast<std::size_t>(i)] =
+            use(lane, descents_[static_cast<std::size_t>(lane.slot())], slices.first(i), slices.size(i));
+      });
+      return total(sums_, slices.count);
+    };
+    CodeSums sums = for_each_slice([&](const Lane<Scalar>& lane, auto& descent, Index first, Index count) {
+      return problem.solve(lane, descent, first, count, set);
     });
-    CodeSums sums;
-    for (Index i = 0; i < slices.count; ++i) {  // in this order: the same bits for any number of threads
-      const CodeSums& part = sums_[static_cast<std::size_t>(i)];
-      sums.displacement += part.displacement;
-      sums.change += part.change;
-      sums.residual += part.residual;
+    double& curvature = curvatures_[static_cast<std::size_t>(l)];
+    curvature = std::max(0.9 * curvature, gain(sums, term_scale(context, l + 1), l));
+    if (forward_.block(context.layers, l).recurrent()) {
+      const CodeSums in_time = update_in_time(context, l, problem.rates);
+      curvature = std::max(curvature, gain(in_time, 2 / mean_count(l), l));
+      sums = for_each_slice([&](const Lane<Scalar>& lane, auto& descent, Index first, Index count) {
+        return problem.evaluate(lane, descent, first, count, set);
+      });
+      sums.displacement = static_cast<double>(code_at(l).target().squaredNorm());
     }
     if (config_.weight_inputs == WeightInputs::forward) {  // where the prediction is that of the forward pass
       set(forward_.at(context, l + 1), {}, residual(l + 1).view());
     }
     if (l + 1 < last()) penalties_[static_cast<std::size_t>(l + 1)] = sums.residual / static_cast<double>(samples);
-    const double gain = term_scale(context, l + 1) * sums.change / sums.displacement + proximity_scale(l);
-    if (sums.displacement > 0 && std::isfinite(gain)) {
-      double& curvature = curvatures_[static_cast<std::size_t>(l)];
-      curvature = std::max(gain, 0.9 * curvature);
-    }
     return sums.displacement;
+  }
+
+  /// Lets the steps of code l, a recurrent layer's, ask each other for what the block above asks of them.
+  template <class Context>
+  CodeSums update_in_time(Context& context, Index l, CodeRates<Scalar> rates) {
+    const auto block = forward_.block(context.layers, l);
+    const Index top = block.size() - 1;
+    rates.pull = static_cast<Scalar>(-2 / mean_count(l));
+    const TimeProblem<Scalar> problem{forward_.output(l).view(),
+                                      block.point(forward_.at(context, l), top).trace.samples,
+                                      code_at(l),
+                                      rates,
+                                      config_.code_iterations,
+                                      config_.preserve_scale,
+                                      config_.weight_inputs == WeightInputs::updated};
+    CodeSums sums;
+    block[top].with_recurrent([&](const auto& layer) {
+      sums = problem.solve(context.lane, layer, updates_[static_cast<std::size_t>(l)].workspace(), descents_, sums_);
+    });
+    return sums;
+  }
+
+  /// The curvature of code l's problem along its displacement; 0 where there is none.
+  double gain(const CodeSums& sums, double scale, Index l) const {
+    const double value = scale * sums.change / sums.displacement + proximity_scale(l);
+    return sums.displacement > 0 && std::isfinite(value) ? value : 0;
   }
 
   template <class Context>
@@ -301,7 +332,8 @@ class AlternatingMinimization {
       result *= Scalar(-1);
     } else {
       const AuxiliaryVariable<Scalar>& above = code_at(l);
-      result = above.target_scale * above.displacement.view().slice(at.first, count);
+      result = above.target_scale * above.target().slice(at.first, count);
+      if (above.carried.rows() > 0) result -= above.carried.view().slice(at.first, count);
       if (change.size() > 0) result -= change;
     }
   }
@@ -313,8 +345,8 @@ class AlternatingMinimization {
     View<Scalar> result = residual(l).view();
     const BlockPoint<Scalar> fresh{at.x, result, at.inner, at.step, at.first};
     if (l < last()) {
-      block.forward(lane, fresh);
-      result = forward_.output(l).view() + code_at(l).target_scale * code_at(l).displacement.view() - result;
+      block.forward_from_states(lane, fresh);
+      result = forward_.output(l).view() + code_at(l).target_scale * code_at(l).target() - result;
     } else {
       block.forward(lane, at);
       context.loss.template evaluate<Scalar>(at.y, context.target, result);

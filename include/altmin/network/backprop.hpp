@@ -74,6 +74,8 @@ class Backprop {
       slope(l - 1).fit(forward_.output(l - 1).rows(), samples);
       forward_.block(context.layers, l)
           .pull_back(context.lane, forward_.at(context, l), slope(l).view(), slope(l - 1).view(), scratch_);
+      forward_.block(context.layers, l - 1)
+          .spread_in_time(context.lane, forward_.at(context, l - 1), slope(l - 1).view(), scratch_);
     }
   }
 

@@ -16,19 +16,26 @@ struct BlockRange {
 
 /// Cuts a stack into blocks. A code (auxiliary variable) stands after every map and the normalization that directly
 /// follows it, except the last map, so that each block is one map with the nonlinearities in front of it; what follows
-/// the last map belongs to the last block, whose output the loss sees.
+/// the last map belongs to the last block, whose output the loss sees. The steps of a recurrent map act on each other
+/// through its own output: there the code stands directly above it, even if it is the last map. Throws ShapeError if
+/// nothing stands above it.
 template <class Layers>
 std::vector<BlockRange> cut_into_blocks(const Layers& layers) {
   Index maps = 0;
   for (const auto& layer : layers) maps += layer.role() == Role::map ? 1 : 0;
   std::vector<BlockRange> blocks;
   Index first = 0;
-  for (Index i = 0; i < layers.size() && maps > 1; ++i) {
+  for (Index i = 0; i < layers.size(); ++i) {
     if (layers[i].role() != Role::map) continue;
-    while (i + 1 < layers.size() && layers[i + 1].role() == Role::normalization) ++i;
+    const bool recurrent = layers[i].recurrent();
+    if (--maps == 0 && !recurrent) break;
+    while (!recurrent && i + 1 < layers.size() && layers[i + 1].role() == Role::normalization) ++i;
     blocks.push_back({first, i + 1 - first});
     first = i + 1;
-    --maps;
+  }
+  if (first == layers.size()) {
+    throw ShapeError("layer " + detail::text(first - 1) + " (" + layers[first - 1].name() +
+                     "): expected a layer above it, got the end of the network");
   }
   blocks.push_back({first, layers.size() - first});
   return blocks;
@@ -109,6 +116,9 @@ class Block {
     return {at.x, output.view().slice(at.first, at.x.cols()), at.inner, at.step, at.first};
   }
 
+  /// Whether the block's output has steps in time that act on each other.
+  bool recurrent() const { return (*this)[size() - 1].recurrent(); }
+
   bool couples_samples() const {
     for (Index k = 0; k < size(); ++k) {
       if ((*this)[k].couples_samples()) return true;
@@ -141,6 +151,23 @@ class Block {
 
   void forward(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at) const {
     for (Index k = 0; k < size(); ++k) (*this)[k].forward(lane, point(at, k));
+  }
+
+  /// The same once more in a step, where traces of recurrent layers hold the states that the steps start from.
+  void forward_from_states(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) {
+      if (!(*this)[k].recurrent()) (*this)[k].forward(lane, point(at, k));
+      (*this)[k].with_recurrent([&](const auto& layer) { layer.forward_from_states(lane, point(at, k)); });
+    }
+  }
+
+  /// Adds to the slope dy, by the block's output, what later steps pass back to earlier ones.
+  void spread_in_time(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, View<Scalar> dy,
+                      Scratch<Scalar>& scratch) const {
+    (*this)[size() - 1].with_recurrent([&](const auto& layer) {
+      const View<Scalar> memory = between(scratch, 0, dy.rows() / layer.steps(), dy.cols());
+      layer.spread(lane, point(at, size() - 1), dy, memory);
+    });
   }
 
   /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "altmin/network/block.hpp"
 #include "altmin/network/code_descent.hpp"
@@ -13,6 +14,18 @@ struct CodeSums {
   double change = 0;  // of the block's output, by the displacement
   double residual = 0;
 };
+
+/// The sum of the first parts, in this order: the same bits for any number of threads.
+inline CodeSums total(const std::vector<CodeSums>& parts, Index count) {
+  CodeSums sums;
+  for (Index i = 0; i < count; ++i) {
+    const CodeSums& part = parts[static_cast<std::size_t>(i)];
+    sums.displacement += part.displacement;
+    sums.change += part.change;
+    sums.residual += part.residual;
+  }
+  return sums;
+}
 
 /// The problem of one code in a step: gradient steps on what the block above makes of it, slice by slice of the batch.
 ///
@@ -84,17 +97,7 @@ struct CodeProblem {
   template <class SetResidual>
   CodeSums solve(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, Index first, Index count,
                  SetResidual&& set_residual) const {
-    CodeProblem slice{block,
-                      from.slice(first, count),
-                      to.slice(first, count),
-                      code.slice(first, count),
-                      displacement.slice(first, count),
-                      residual.slice(first, count),
-                      rates,
-                      iterations,
-                      quadratic,
-                      way_down,
-                      asked.slice(first, count)};
+    CodeProblem slice = part(first, count);
     descent.fit(code.rows(), block.outputs(), count);
     // At the forward pass's code the prediction is its own: the first iteration needs no product for it.
     if (slice.asked.rows() == 0) set_residual(slice.from, ConstView<Scalar>{}, slice.residual);
@@ -103,12 +106,41 @@ struct CodeProblem {
     } else {
       slice.descend_by_layers(lane, descent, set_residual);
     }
-    return {static_cast<double>(slice.displacement.squaredNorm()),
-            static_cast<double>(descent.change.view().squaredNorm()),
-            static_cast<double>(slice.residual.squaredNorm())};
+    return slice.sums(descent);
+  }
+
+  /// The end of solve() once more, after others have moved the code further.
+  template <class SetResidual>
+  CodeSums evaluate(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, Index first, Index count,
+                    SetResidual&& set_residual) const {
+    CodeProblem slice = part(first, count);
+    descent.fit(code.rows(), block.outputs(), count);
+    descent.fit_aside(block.largest(), count);
+    slice.evaluate_by_layers(lane, descent, set_residual);
+    return slice.sums(descent);
   }
 
  private:
+  /// The problem of the samples first .. first + count - 1.
+  CodeProblem part(Index first, Index count) const {
+    return {block,
+            from.slice(first, count),
+            to.slice(first, count),
+            code.slice(first, count),
+            displacement.slice(first, count),
+            residual.slice(first, count),
+            rates,
+            iterations,
+            quadratic,
+            way_down,
+            asked.slice(first, count)};
+  }
+
+  CodeSums sums(const CodeDescent<Scalar>& descent) const {
+    return {static_cast<double>(displacement.squaredNorm()), static_cast<double>(descent.change.view().squaredNorm()),
+            static_cast<double>(residual.squaredNorm())};
+  }
+
   /// Whether W'W takes fewer multiplications than W and W' in turn.
   bool normal_matrix_pays() const {
     const auto inputs = static_cast<double>(matrix().cols());
@@ -122,16 +154,27 @@ struct CodeProblem {
 
   template <class SetResidual>
   void descend_by_layers(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
-    descent.predicted.fit(block.outputs(), samples());
-    const BlockPoint<Scalar> at{to.x, to.y.size() > 0 ? to.y : descent.predicted.view(), to.inner, to.step, to.first};
     descent.pulled.fit(code.rows(), samples());
     for (int iteration = 0; iteration < iterations; ++iteration) {
       const bool start = iteration == 0;
-      block.pull_back(lane, start ? from : at, residual, descent.pulled.view(), descent.scratch);
+      block.pull_back(lane, start ? from : moved_point(descent), residual, descent.pulled.view(), descent.scratch);
       descent.move(rates, from.x, displacement, code, start);
-      block.difference(lane, from, displacement, at, descent.change.view(), descent.scratch);
-      set_residual(at, ConstView<Scalar>{descent.change.view()}, residual);
+      evaluate_by_layers(lane, descent, set_residual);
     }
+  }
+
+  /// What the displacement makes of the block.
+  template <class SetResidual>
+  void evaluate_by_layers(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
+    const auto at = moved_point(descent);
+    block.difference(lane, from, displacement, at, descent.change.view(), descent.scratch);
+    set_residual(at, ConstView<Scalar>{descent.change.view()}, residual);
+  }
+
+  /// The block at the moved code, with room for its output.
+  BlockPoint<Scalar> moved_point(CodeDescent<Scalar>& descent) const {
+    descent.predicted.fit(block.outputs(), samples());
+    return {to.x, to.y.size() > 0 ? to.y : descent.predicted.view(), to.inner, to.step, to.first};
   }
 
   template <class SetResidual>

@@ -59,6 +59,7 @@ GradientCheck check_gradients(Layers layers, const Loss& loss, ConstView<Scalar>
     below.fit(block.inputs(), x.cols());
     block.pull_back(context.lane, pass.at(context, l), slope.view(), below.view(), scratch);
     std::swap(slope, below);
+    pass.block(layers, l - 1).spread_in_time(context.lane, pass.at(context, l - 1), slope.view(), scratch);
   }
 
   GradientCheck worst;

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "altmin/layers/layer_base.hpp"
+
+namespace altmin {
+
+/// The last step of a sequence, 1 x steps x features, as plain features: what stands above a Recurrent layer where a
+/// whole sequence has one target.
+struct LastStep {
+  template <class Scalar>
+  class Layer;
+
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
+};
+
+template <class Scalar>
+class LastStep::Layer : public LayerBase<Layer<Scalar>, Scalar> {
+ public:
+  using Config = LastStep;
+  static constexpr const char* name = "LastStep";
+  static constexpr Role role = Role::nonlinearity;
+
+  Layer(const LastStep&, Shape input) : features_{input.width} { detail::require_sequence(input); }
+
+  LastStep config() const { return {}; }
+  Shape output() const { return features_; }
+
+  void forward(const Lane<Scalar>&, const Point<Scalar>& at) const { View<Scalar>{at.y} = at.x.bottomRows(features_); }
+
+  void difference(const Lane<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+                  View<Scalar> dy) const {
+    dy = dx.bottomRows(features_);
+    View<Scalar>{to.y} = from.y + dy;
+  }
+
+  void pull_back(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
+    dx.topRows(dx.rows() - features_).setZero();
+    dx.bottomRows(features_) = dy;
+  }
+
+ private:
+  Index features_;
+};
+
+}  // namespace altmin
