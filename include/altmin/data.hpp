@@ -3,6 +3,8 @@
 /// Component `data`: data sets and their files. Links zlib.
 
 #include "altmin/data/batches.hpp"
+#include "altmin/data/csv.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/data/idx.hpp"
 #include "altmin/data/standardize.hpp"
+#include "altmin/data/stream.hpp"
