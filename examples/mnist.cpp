@@ -1,6 +1,12 @@
 /// Trains a network on MNIST, or on any data set in its format.
 
-#include "trainer.hpp"
+#include <altmin/altmin.hpp>
+#include <altmin/data.hpp>
+#include <filesystem>
+#include <string>
+
+#include "trainer/run.hpp"
+#include "trainer/train.hpp"
 
 namespace {
 
@@ -20,7 +26,8 @@ trainer::Data load(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return trainer::run(
-      argc, argv,
-      {"mnist", "Trains a network on MNIST, or on a data set in its format.", load, {{"mlp", trainer::mlp}}});
+  using trainer::Options;
+  return trainer::run<Options>(
+      argc, argv, "mnist", "Trains a network on MNIST, or on a data set in its format.",
+      [](const Options& options) { return trainer::train("mnist", options, [&] { return load(options.data); }); });
 }

@@ -3,6 +3,7 @@
 /// All of altmin that needs only Eigen and the standard library. Readers of data files are in altmin/data.hpp, model
 /// files in altmin/io.hpp.
 
+#include "altmin/data/augmentation.hpp"   // IWYU pragma: export
 #include "altmin/data/batches.hpp"        // IWYU pragma: export
 #include "altmin/data/dataset.hpp"        // IWYU pragma: export
 #include "altmin/data/standardize.hpp"    // IWYU pragma: export

@@ -14,6 +14,7 @@ using altmin::Labels;
 using altmin::Matrix;
 using altmin::OptionError;
 using altmin::Seed;
+using altmin::Shape;
 using altmin::ShapeError;
 using altmin::Span;
 using Catch::Matchers::ContainsSubstring;
@@ -190,4 +191,17 @@ TEST_CASE("split refuses empty parts", "[dataset]") {
   CHECK_THROWS_AS(data.split(0.01), OptionError);
   CHECK_THROWS_AS(data.split(std::numeric_limits<double>::quiet_NaN()), OptionError);
   CHECK(data.split(9).test.size() == 1);
+}
+
+TEST_CASE("a data set of images keeps their shape", "[dataset]") {
+  Dataset<float> data{Matrix<float>::Zero(12, 6), Labels::Zero(6)};
+  CHECK(data.shape() == Shape{12});
+  data.set_shape({3, 2, 2});
+  CHECK(data.take(2).shape() == Shape{3, 2, 2});
+  CHECK(data.split(3).test.shape() == Shape{3, 2, 2});
+  CHECK_THAT(message_of<ShapeError>([&] {
+               data.set_shape({3, 2, 3});
+             }),
+             ContainsSubstring("expected a shape of 12 features, got 3 x 2 x 3"));
+  CHECK(data.shape() == Shape{3, 2, 2});
 }

@@ -13,6 +13,7 @@ using altmin::Random;
 using altmin::Seed;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
+using support::gzip;
 using support::message_of;
 using support::TemporaryFolder;
 
@@ -60,15 +61,6 @@ std::string digits(std::uint32_t count, std::uint32_t classes) {
   return labels;
 }
 
-std::string gzip(const TemporaryFolder& folder, const std::string& bytes) {
-  const auto path = folder.path() / "packing.gz";
-  gzFile file = gzopen(path.string().c_str(), "wb9");
-  REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
-  REQUIRE(gzclose(file) == Z_OK);
-  std::ifstream packed{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{packed}, {}};
-}
-
 /// Writes the four files of a small set of 2 x 3 images.
 void write_set(const TemporaryFolder& folder, std::uint32_t train, std::uint32_t test) {
   folder.write("train-images-idx3-ubyte", image_file(train, 2, 3));
@@ -104,7 +96,7 @@ int parse_any(const std::string& bytes) {
   int parsed = 0;
   Memory images{bytes};
   try {
-    const auto x = altmin::detail::parse_idx_images<float>(images, "file");
+    const auto x = altmin::detail::parse_idx_images<float>(images, "file").x;
     REQUIRE(static_cast<std::size_t>(x.size()) + 16 == bytes.size());
     REQUIRE(x.minCoeff() >= 0);
     REQUIRE(x.maxCoeff() <= 1);
@@ -183,6 +175,7 @@ TEMPLATE_TEST_CASE("load_idx finds the four files under their names", "[idx]", f
     check_images(data.test.x(), 6, 6);
     CHECK(data.train.y()[5] == 1);
     CHECK(data.test.y()[5] == 0);
+    CHECK(data.train.shape() == altmin::Shape{1, 2, 3});
     CHECK(data.train.classes() == 5);  // the test labels go one further
     CHECK(data.test.classes() == 5);
   };
@@ -225,7 +218,7 @@ TEST_CASE("load_idx refuses files that do not fit together", "[idx]") {
   SECTION("sizes of images") {
     folder.write("t10k-images-idx3-ubyte", image_file(6, 3, 3));
     CHECK_THAT(message_of<DataError>([&] { altmin::load_idx<float>(folder.path()); }),
-               ContainsSubstring("as many pixels as training images, 6, got 9"));
+               ContainsSubstring("the shape of training images, 1 x 2 x 3, got 1 x 3 x 3"));
   }
   SECTION("images in the place of labels") {
     folder.write("train-labels-idx1-ubyte", image_file(9, 2, 3));

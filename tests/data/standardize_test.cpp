@@ -93,6 +93,14 @@ TEST_CASE("known constants suit any number of features", "[standardize]") {
   CHECK(same == before);
 }
 
+TEMPLATE_TEST_CASE("each channel has its own mean and deviation", "[standardize]", float, double) {
+  const auto standardizer = Standardizer<TestType>::channels({0.5, 2}, {0.25, 4});
+  Matrix<TestType> x = Matrix<TestType>::Constant(6, 2, 1);
+  standardizer.apply(x);
+  CHECK((x.topRows(3).array() == 2).all());
+  CHECK((x.bottomRows(3).array() == TestType(-0.25)).all());
+}
+
 TEST_CASE("a standardizer applies to sets, blocks and single samples", "[standardize]") {
   const Matrix<float> x = support::random_matrix<float>(3, 40, 3);
   const auto standardizer = Standardizer<float>::fit(x);
@@ -128,4 +136,13 @@ TEST_CASE("a standardizer refuses what does not fit", "[standardize]") {
   CHECK_THROWS_AS(Standardizer<float>::constant(0, -1), OptionError);
   CHECK_THROWS_AS(Standardizer<float>::constant(0, std::numeric_limits<double>::infinity()), OptionError);
   CHECK_THROWS_AS(Standardizer<float>::constant(std::numeric_limits<double>::quiet_NaN(), 1), OptionError);
+
+  Matrix<float> odd = Matrix<float>::Zero(5, 1);
+  CHECK_THAT(support::message_of<ShapeError>([&] {
+               Standardizer<float>::channels({0, 0}, {1, 1}).apply(odd);
+             }),
+             Catch::Matchers::ContainsSubstring("expected a multiple of 2 features, got 5"));
+  CHECK_THROWS_AS(Standardizer<float>::channels({0, 0}, {1}), OptionError);
+  CHECK_THROWS_AS(Standardizer<float>::channels({}, {}), OptionError);
+  CHECK_THROWS_AS(Standardizer<float>::channels({0, 0}, {1, 0}), OptionError);
 }

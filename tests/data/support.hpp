@@ -1,9 +1,12 @@
 #pragma once
 
+#include <zlib.h>
+
 #include <altmin/core/random.hpp>
 #include <altmin/core/types.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 
@@ -41,6 +44,16 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// These bytes as the content of a gzipped file.
+inline std::string gzip(const TemporaryFolder& folder, const std::string& bytes) {
+  const auto path = folder.path() / "packing.gz";
+  gzFile file = gzopen(path.string().c_str(), "wb9");
+  REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
+  REQUIRE(gzclose(file) == Z_OK);
+  std::ifstream packed{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{packed}, {}};
+}
 
 /// The message of the Error that `call` throws; the test fails where it throws something else or nothing.
 template <class Error, class Call>

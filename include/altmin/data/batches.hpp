@@ -9,7 +9,9 @@
 
 #include "altmin/core/error.hpp"
 #include "altmin/core/random.hpp"
+#include "altmin/core/shape.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/data/augmentation.hpp"
 #include "altmin/data/dataset.hpp"
 
 namespace altmin {
@@ -30,7 +32,8 @@ struct Batch {
 };
 
 /// Mini-batches of a data set, in its own order until shuffle(). The set is borrowed, not copied (it must outlive
-/// this); the samples of one batch at a time are gathered into a buffer. Allocates in the constructor only.
+/// this); the samples of one batch at a time are gathered into a buffer, and changed there by an Augmentation, if there
+/// is one. Allocates in the constructor only.
 ///
 ///     Batches<float> batches{data, 200, Seed{1}};
 ///     batches.shuffle();
@@ -39,15 +42,23 @@ struct Batch {
 ///       net.step(batch.x, batch.y);
 ///     }
 ///
-/// The order of an epoch follows from the random state before its shuffle() alone. So a run that stops between two
-/// epochs resumes with set_state(saved state()), and one that stops within an epoch with set_state(saved epoch_state())
-/// and shuffle().
+/// An epoch - the order of its samples, and what augmentation makes of each batch - follows from the random state
+/// before its shuffle() alone. So a run that stops between two epochs resumes with set_state(saved state()), and one
+/// that stops within an epoch with set_state(saved epoch_state()) and shuffle().
 template <class Scalar>
 class Batches {
  public:
-  /// Throws OptionError where batch_size is below 1, or so large that LastBatch::drop leaves no batch.
-  Batches(const Dataset<Scalar>& data, Index batch_size, Seed seed = {}, LastBatch last = LastBatch::keep)
-      : data_{&data}, batch_size_{batch_size}, random_{seed, stream}, epoch_state_{random_.state()} {
+  /// Throws OptionError where batch_size is below 1, or so large that LastBatch::drop leaves no batch, or where the
+  /// augmentation does not suit the data.
+  Batches(const Dataset<Scalar>& data, Index batch_size, Seed seed = {}, LastBatch last = LastBatch::keep,
+          Augmentation augmentation = {})
+      : data_{&data},
+        batch_size_{batch_size},
+        augmentation_{augmentation},
+        shape_{data.shape()},
+        random_{seed, stream},
+        epoch_state_{random_.state()} {
+    augmentation.require_suits(shape_);
     detail::require_option(batch_size >= 1, "Batches: batch_size", "must be above 0", double(batch_size));
     const bool drop = last == LastBatch::drop;
     detail::require_option(!drop || batch_size <= data.size(), "Batches: batch_size",
@@ -64,13 +75,21 @@ class Batches {
     }
   }
 
-  Batches(Dataset<Scalar>&&, Index, Seed = {}, LastBatch = LastBatch::keep) = delete;  // it would not live on
+  Batches(Dataset<Scalar>&&, Index, Seed = {}, LastBatch = LastBatch::keep,
+          Augmentation = {}) = delete;  // it would not live on
 
-  /// Draws the order of the next epoch.
+  /// Begins the next epoch, in a random order.
   void shuffle() {
     epoch_state_ = random_.state();
     reset_order();
     random_.shuffle(Span<Index>{order_.data(), static_cast<Index>(order_.size())});
+  }
+
+  /// Begins the next epoch, in the data set's own order.
+  void rewind() {
+    epoch_state_ = random_.state();
+    random_.next();  // augmentation differs from epoch to epoch
+    reset_order();
   }
 
   /// Gathers batch i of this epoch. Throws OptionError unless i is in 0 .. count() - 1, ShapeError where the data set
@@ -82,9 +101,14 @@ class Batches {
     require_same_sizes();
     const Index first = i * batch_size_;
     const Index size = std::min(batch_size_, data_->size() - first);
+    Random random{Seed{epoch_state_ + static_cast<std::uint64_t>(i)}, augmentation_stream};
     for (Index j = 0; j < size; ++j) {
       const Index sample = order_[static_cast<std::size_t>(first + j)];
-      x_.col(j) = data_->x().col(sample);
+      if (augmentation_) {
+        augmentation_.apply(shape_, data_->x().col(sample).data(), x_.col(j).data(), random);
+      } else {
+        x_.col(j) = data_->x().col(sample);
+      }
       if (data_->has_labels()) {
         y_[j] = data_->y()[sample];
       } else {
@@ -111,6 +135,7 @@ class Batches {
 
  private:
   static constexpr std::uint64_t stream = 0xba7c;  // the same seed elsewhere draws other numbers
+  static constexpr std::uint64_t augmentation_stream = 0xa063;
 
   static ConstView<Scalar> view(const Matrix<Scalar>& buffer, Index columns) {
     return {buffer.data(), buffer.rows(), columns, buffer.rows()};
@@ -133,6 +158,8 @@ class Batches {
   const Dataset<Scalar>* data_;
   Index batch_size_;
   Index count_ = 0;
+  Augmentation augmentation_;
+  Shape shape_;
   Random random_;
   std::uint64_t epoch_state_;
   std::vector<Index> order_;

@@ -144,31 +144,32 @@ class CsvReader {
   bool read_row(Scalar* x, int& y) {
     const char* at = at_;
     if (*at <= ' ' && is_blank(at)) return next_line(at);
-    for (std::size_t column = 0; column < places_.size(); ++column) {
-      const int place = places_[column];
-      if (place == no_place) {
-        while (*at != options_.separator && *at != '\n') ++at;
+    const char separator = options_.separator;
+    const int* const end = places_.data() + places_.size();
+    for (const int* place = places_.data(); place != end; ++place) {
+      if (*place == no_place) {
+        at = field_end(at);
       } else {
         double value = 0;
         const char* const field = at;
         at = detail::read_number(field, value);
-        if (at == nullptr || (*at != options_.separator && *at != '\n')) {
+        if (at == nullptr || (*at != separator && *at != '\n')) {
           at = read_unusual(field, value);
-          if (at == nullptr) return bad(static_cast<Index>(column), "a number", field);
+          if (at == nullptr) return bad_field(place, "a number", field);
         }
-        if (place == label_place) {
+        if (*place == label_place) {
           y = static_cast<int>(std::min(std::max(value, -1.0), double(options_.classes)));
           if (y != value || y < 0 || y >= options_.classes) {
-            return bad(static_cast<Index>(column), "a label in 0 .. " + detail::text(options_.classes - 1), field);
+            return bad_field(place, "a label in 0 .. " + detail::text(options_.classes - 1), field);
           }
         } else {
           if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<Scalar>::max()))) {
-            return bad(static_cast<Index>(column), "a finite number", field);
+            return bad_field(place, "a finite number", field);
           }
-          x[place] = static_cast<Scalar>(value);
+          x[*place] = static_cast<Scalar>(value);
         }
       }
-      if ((*at == '\n') != (column + 1 == places_.size())) return bad_count(at);
+      if ((*at == '\n') != (place + 1 == end)) return bad_count(at);
       ++at;
     }
     if (at - at_ > options_.max_line + 1) return bad_length();
@@ -194,10 +195,11 @@ class CsvReader {
     return end;
   }
 
-  bool bad(Index column, const std::string& expected, const char* field) {
+  bool bad_field(const int* place, const std::string& expected, const char* field) {
     std::string got;
     for (const char* c = field; c != field_end(field) && got.size() < 40; ++c) got += *c >= ' ' && *c <= '~' ? *c : '?';
-    return bad_row(", column " + detail::text(column + 1) + ": expected " + expected + ", got '" + got + "'");
+    return bad_row(", column " + detail::text(place - places_.data() + 1) + ": expected " + expected + ", got '" + got +
+                   "'");
   }
   bool bad_count(const char* at) {
     const char* const newline = line_end(at);

@@ -128,7 +128,7 @@ class Inflater {
     state_.avail_in = static_cast<uInt>(size);
   }
 
-  /// Writes up to `size` bytes and returns how many; fewer once it has used up what it was fed.
+  /// Writes up to `size` bytes and returns how many; fewer once it has used up what it was fed, or found it damaged.
   std::size_t take(char* to, std::size_t size) {
     state_.next_out = reinterpret_cast<Bytef*>(to);
     state_.avail_out = static_cast<uInt>(size);
@@ -146,11 +146,15 @@ class Inflater {
       if (status == Z_STREAM_END) {
         between_members_ = true;
       } else if (status != Z_OK && status != Z_BUF_ERROR) {
-        throw DamagedGzip{state_.msg != nullptr ? state_.msg : "no gzip data"};
+        damage_ = state_.msg != nullptr ? state_.msg : "no gzip data";
+        break;
       }
     }
     return size - state_.avail_out;
   }
+
+  /// What is wrong with the bytes behind those taken so far; empty for nothing.
+  const std::string& damage() const { return damage_; }
 
   /// Whether all that was begun has ended.
   bool complete() const { return between_members_; }
@@ -158,12 +162,13 @@ class Inflater {
  private:
   z_stream state_{};
   bool between_members_ = false;
+  std::string damage_;
 };
 
 /// Some bytes of a text.
 struct TextBlock {
   static constexpr std::size_t capacity = 1U << 18U;
-  std::unique_ptr<char[]> bytes = std::make_unique<char[]>(capacity);
+  std::unique_ptr<char[]> bytes{new char[capacity]};  // not set to 0
   std::size_t size = 0;
 };
 
@@ -219,6 +224,7 @@ class TextThread {
         block.size = inflater.take(block.bytes.get(), TextBlock::capacity);
         more = block.size == TextBlock::capacity;
         if (block.size > 0 && !queue_.push(block)) return;
+        if (!inflater.damage().empty()) throw DamagedGzip{inflater.damage()};
       }
     }
     if (!inflater.complete()) throw DamagedGzip{"unexpected end of file"};

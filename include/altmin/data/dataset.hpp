@@ -11,6 +11,7 @@
 
 #include "altmin/core/error.hpp"
 #include "altmin/core/random.hpp"
+#include "altmin/core/shape.hpp"
 #include "altmin/core/types.hpp"
 
 namespace altmin {
@@ -29,7 +30,7 @@ class Dataset {
   /// Labelled samples: x is features x samples, y holds one label per sample. There are `classes` classes, or as many
   /// as the largest label asks for (classes = 0). Throws ShapeError for other sizes, DataError for labels below 0 or
   /// not below `classes`, OptionError for classes below 0.
-  Dataset(Matrix<Scalar> x, Labels y, Index classes = 0) : x_{std::move(x)}, y_{std::move(y)} {
+  Dataset(Matrix<Scalar> x, Labels y, Index classes = 0) : x_{std::move(x)}, y_{std::move(y)}, shape_{x_.rows()} {
     require_count("labels", y_.size());
     detail::require_option(classes >= 0, "Dataset: classes", "must be 0 (count them) or above", double(classes));
     classes_ = count_classes(y_, classes);
@@ -38,7 +39,7 @@ class Dataset {
   /// Samples with real targets: x is features x samples, targets is outputs x samples. Throws ShapeError for other
   /// sizes.
   Dataset(Matrix<Scalar> x, Matrix<Scalar> targets)
-      : x_{std::move(x)}, targets_{std::move(targets)}, has_labels_{false} {
+      : x_{std::move(x)}, targets_{std::move(targets)}, shape_{x_.rows()}, has_labels_{false} {
     if (targets_.cols() == 1 && targets_.rows() == size() && size() > 1) {
       throw ShapeError("Dataset: targets are outputs x samples, expected columns " + detail::text(size()) +
                        ", got the vector " + detail::shape_text(targets_.rows(), 1) + " (transpose it)");
@@ -75,6 +76,19 @@ class Dataset {
 
   bool has_labels() const { return has_labels_; }
   Index features() const { return x_.rows(); }
+
+  /// The shape of a sample: a column of features, until set_shape() says more.
+  Shape shape() const { return shape_; }
+
+  /// Tells that samples are images, channels x height x width. Throws ShapeError unless these make up features().
+  void set_shape(Shape shape) {
+    if (shape.size() != features()) {
+      throw ShapeError("Dataset: expected a shape of " + detail::text(features()) + " features, got " +
+                       to_string(shape));
+    }
+    shape_ = shape;
+  }
+
   Index size() const { return x_.cols(); }
 
   /// How many classes the labels tell apart; 0 with real targets.
@@ -94,6 +108,7 @@ class Dataset {
     Dataset chosen;
     chosen.has_labels_ = has_labels_;
     chosen.classes_ = classes_;
+    chosen.shape_ = shape_;
     chosen.x_.resize(x_.rows(), samples.size());
     chosen.y_.resize(has_labels_ ? samples.size() : 0);
     chosen.targets_.resize(targets_.rows(), has_labels_ ? 0 : samples.size());
@@ -162,6 +177,7 @@ class Dataset {
   Matrix<Scalar> x_;
   Labels y_;
   Matrix<Scalar> targets_;
+  Shape shape_{0};
   Index classes_ = 0;
   bool has_labels_ = true;
 };

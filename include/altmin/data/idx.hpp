@@ -1,83 +1,24 @@
 #pragma once
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/shape.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/dataset.hpp"
+#include "altmin/data/gzip_file.hpp"
 
 namespace altmin {
 namespace detail {
-
-/// "file, byte 16: expected ..., got ...".
-[[noreturn]] inline void throw_data(const std::string& name, std::uint64_t offset, const std::string& what) {
-  throw DataError(name + ", byte " + text(offset) + ": " + what);
-}
-
-/// The bytes of a file, gzipped or plain, in order. Every failure is a DataError.
-class GzipFile {
- public:
-  explicit GzipFile(const std::filesystem::path& path) : name_{path.string()} {
-    errno = 0;
-    file_.reset(gzopen(name_.c_str(), "rb"));
-    if (!file_) {
-      const std::string reason = errno != 0 ? std::generic_category().message(errno) : "out of memory";
-      throw DataError(name_ + ": expected a file to read, got: " + reason);
-    }
-    gzbuffer(file_.get(), 1U << 17U);
-    packed_ = gzdirect(file_.get()) == 0;
-  }
-
-  /// Reads `size` bytes, fewer only at the end of the file, and returns how many.
-  std::size_t operator()(void* to, std::size_t size) {
-    std::size_t done = 0;
-    while (done < size) {
-      const auto wanted = static_cast<unsigned>(std::min(size - done, std::size_t{1} << 20U));
-      const int got = gzread(file_.get(), static_cast<char*>(to) + done, wanted);
-      if (got > 0) done += static_cast<unsigned>(got);
-      if (got != static_cast<int>(wanted)) {
-        require_sound(offset_ + done);
-        break;
-      }
-    }
-    offset_ += done;
-    return done;
-  }
-
-  /// The file, for messages; bytes of a gzipped file are counted as they come out.
-  std::string name() const { return packed_ ? name_ + " (unpacked)" : name_; }
-
- private:
-  struct Close {
-    void operator()(gzFile file) const { gzclose(file); }
-  };
-
-  void require_sound(std::uint64_t offset) const {
-    int status = Z_OK;
-    std::string reason = gzerror(file_.get(), &status);  // "<file>: <reason>"
-    if (status == Z_OK || status == Z_STREAM_END) return;
-    if (reason.compare(0, name_.size() + 2, name_ + ": ") == 0) reason.erase(0, name_.size() + 2);
-    throw_data(name(), offset, "expected readable data from here on, got: " + reason);
-  }
-
-  std::string name_;
-  std::unique_ptr<gzFile_s, Close> file_;
-  bool packed_ = false;
-  std::uint64_t offset_ = 0;
-};
 
 template <std::size_t Dimensions>
 struct IdxBytes {
@@ -145,13 +86,20 @@ IdxBytes<Dimensions> parse_idx(Read&& read, const std::string& name) {
   return result;
 }
 
+/// Images, one per column.
+template <class Scalar>
+struct IdxImages {
+  Matrix<Scalar> x;
+  Shape shape;  ///< 1 x rows x columns
+};
+
 /// Images, number x rows x columns, as (rows * columns) x number, scaled to [0, 1]. Reads and throws as parse_idx.
 template <class Scalar, class Read>
-Matrix<Scalar> parse_idx_images(Read&& read, const std::string& name) {
-  using Bytes = Eigen::Matrix<unsigned char, Eigen::Dynamic, Eigen::Dynamic>;
+IdxImages<Scalar> parse_idx_images(Read&& read, const std::string& name) {
   const IdxBytes<3> images = parse_idx<3>(read, name);
-  const Eigen::Map<const Bytes> pixels{images.bytes.data(), images.sizes[1] * images.sizes[2], images.sizes[0]};
-  return pixels.template cast<Scalar>() / Scalar(255);
+  const Shape shape{1, images.sizes[1], images.sizes[2]};
+  const Eigen::Map<const Matrix<unsigned char>> pixels{images.bytes.data(), shape.size(), images.sizes[0]};
+  return {pixels.template cast<Scalar>() / Scalar(255), shape};
 }
 
 /// Labels. Reads and throws as parse_idx.
@@ -187,7 +135,7 @@ inline std::filesystem::path find_idx(const std::filesystem::path& directory, co
 template <class Scalar>
 Matrix<Scalar> read_idx_images(const std::filesystem::path& path) {
   detail::GzipFile file{path};
-  return detail::parse_idx_images<Scalar>(file, file.name());
+  return detail::parse_idx_images<Scalar>(file, file.name()).x;
 }
 
 /// Reads an IDX file of labels, gzipped or plain. Throws DataError for a file that is missing, damaged or of another
@@ -203,26 +151,35 @@ inline Labels read_idx_labels(const std::filesystem::path& path) {
 /// for files that are missing, damaged or do not fit together.
 template <class Scalar>
 TrainTest<Scalar> load_idx(const std::filesystem::path& directory) {
+  struct Part {
+    detail::IdxImages<Scalar> images;
+    Labels y;
+  };
   const auto load = [&](const char* part) {
     const auto images = detail::find_idx(directory, part, "images-idx3");
     const auto labels = detail::find_idx(directory, part, "labels-idx1");
     Labels y = read_idx_labels(labels);
-    Matrix<Scalar> x = read_idx_images<Scalar>(images);
-    if (x.cols() != y.size()) {
+    detail::GzipFile file{images};
+    auto x = detail::parse_idx_images<Scalar>(file, file.name());
+    if (x.x.cols() != y.size()) {
       throw DataError(labels.string() + ": expected as many labels as " + images.filename().string() + " has images, " +
-                      detail::text(x.cols()) + ", got " + detail::text(y.size()));
+                      detail::text(x.x.cols()) + ", got " + detail::text(y.size()));
     }
-    return std::pair<Matrix<Scalar>, Labels>{std::move(x), std::move(y)};
+    return Part{std::move(x), std::move(y)};
   };
-  auto train = load("train");
-  auto test = load("t10k");
-  if (train.first.rows() != test.first.rows()) {
-    throw DataError(directory.string() + ": expected test images of as many pixels as training images, " +
-                    detail::text(train.first.rows()) + ", got " + detail::text(test.first.rows()));
+  Part train = load("train");
+  Part test = load("t10k");
+  if (!(train.images.shape == test.images.shape)) {
+    throw DataError(directory.string() + ": expected test images of the shape of training images, " +
+                    to_string(train.images.shape) + ", got " + to_string(test.images.shape));
   }
-  const Index classes = Index{1} + std::max(train.second.maxCoeff(), test.second.maxCoeff());
-  return {Dataset<Scalar>{std::move(train.first), std::move(train.second), classes},
-          Dataset<Scalar>{std::move(test.first), std::move(test.second), classes}};
+  const Index classes = Index{1} + std::max(train.y.maxCoeff(), test.y.maxCoeff());
+  const auto dataset = [&](Part& part) {
+    Dataset<Scalar> data{std::move(part.images.x), std::move(part.y), classes};
+    data.set_shape(part.images.shape);
+    return data;
+  };
+  return {dataset(train), dataset(test)};
 }
 
 }  // namespace altmin

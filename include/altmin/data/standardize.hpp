@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "altmin/core/error.hpp"
 #include "altmin/core/types.hpp"
@@ -59,19 +62,35 @@ class Standardizer {
     return Standardizer{Vector<double>::Constant(1, mean), Vector<double>::Constant(1, deviation), 0};
   }
 
-  /// Standardizes x, features x samples, in place. Throws ShapeError for other features than those fitted.
+  /// A known mean and deviation for each channel of images, such as CIFAR-10's three. Throws OptionError as constant()
+  /// does, or unless there are as many of both.
+  static Standardizer channels(const std::vector<double>& means, const std::vector<double>& deviations) {
+    detail::require_option(!means.empty() && means.size() == deviations.size(), "Standardizer: deviations",
+                           "must be as many as means, and at least one", double(deviations.size()));
+    const auto count = static_cast<Index>(means.size());
+    Vector<double> mean(count);
+    Vector<double> deviation(count);
+    for (Index i = 0; i < count; ++i) {
+      const auto channel = static_cast<std::size_t>(i);
+      const Standardizer one = constant(means[channel], deviations[channel]);
+      mean[i] = one.mean_[0];
+      deviation[i] = one.deviation_[0];
+    }
+    return Standardizer{mean, deviation, 0};
+  }
+
+  /// Standardizes x, features x samples, in place. Throws ShapeError for other features than those fitted, or that do
+  /// not make up as many channels.
   void apply(Eigen::Ref<Matrix<Scalar>, 0, Eigen::OuterStride<>> x) const {
-    if (features_ > 0 && x.rows() != features_) {
-      throw ShapeError("Standardizer: expected " + detail::text(features_) + " features, got " +
-                       detail::text(x.rows()));
+    const Index channels = mean_.size();
+    if (features_ > 0 ? x.rows() != features_ : x.rows() % channels != 0) {
+      throw ShapeError("Standardizer: expected " + std::string(features_ > 0 ? "" : "a multiple of ") +
+                       detail::text(channels) + " features, got " + detail::text(x.rows()));
     }
     for (Index i = 0; i < x.cols(); ++i) {
-      const auto column = x.col(i).template cast<double>().array();
-      if (features_ > 0) {
-        x.col(i).array() = ((column - mean_.array()) / deviation_.array()).template cast<Scalar>();
-      } else {
-        x.col(i).array() = ((column - mean_[0]) / deviation_[0]).template cast<Scalar>();
-      }
+      auto planes = x.col(i).reshaped(x.rows() / channels, channels);
+      const auto shifted = planes.template cast<double>().array().rowwise() - mean_.transpose().array();
+      planes.array() = (shifted.rowwise() / deviation_.transpose().array()).template cast<Scalar>();
     }
   }
 
@@ -82,7 +101,7 @@ class Standardizer {
     apply(data.test);
   }
 
-  /// One number per feature, or a single one for all.
+  /// One number per feature or channel, or a single one for all.
   const Vector<double>& mean() const { return mean_; }
   const Vector<double>& deviation() const { return deviation_; }
 
@@ -101,7 +120,7 @@ class Standardizer {
 
   Vector<double> mean_ = Vector<double>::Zero(1);
   Vector<double> deviation_ = Vector<double>::Ones(1);
-  Index features_ = 0;  // 0: one mean and deviation for all
+  Index features_ = 0;  // 0: any number that the channels divide
 };
 
 }  // namespace altmin

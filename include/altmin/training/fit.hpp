@@ -11,6 +11,7 @@
 #include "altmin/core/error.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/data/augmentation.hpp"
 #include "altmin/data/batches.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/network/step.hpp"
@@ -26,6 +27,7 @@ struct FitOptions {
   bool shuffle = true;                     ///< a new order each epoch; false: always the data set's own
   LastBatch last_batch = LastBatch::keep;  ///< whether an epoch's last batch may be smaller
   Index tolerated_failures = 0;            ///< steps that may fail (see Status) before training ends; 0 or more
+  Augmentation augmentation{};             ///< of the images in each batch
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
@@ -35,6 +37,7 @@ struct FitOptions {
     visit("shuffle", self.shuffle...);
     visit("last_batch", self.last_batch...);
     visit("tolerated_failures", self.tolerated_failures...);
+    visit("augmentation", self.augmentation...);
   }
 };
 
@@ -199,7 +202,7 @@ template <class T, class Proceed>
 void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
   using Clock = std::chrono::steady_clock;
   const FitOptions& options = training.options;
-  Batches batches{training.data, options.batch_size, options.seed, options.last_batch};
+  Batches batches{training.data, options.batch_size, options.seed, options.last_batch, options.augmentation};
   training.steps_per_epoch = batches.count();
   training.order = batches.state();
   if (!proceed(Begin{})) return;
@@ -210,7 +213,11 @@ void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
       training.samples = 0;
       training.loss_sum = 0;
     }
-    if (options.shuffle) batches.shuffle();
+    if (options.shuffle) {
+      batches.shuffle();
+    } else {
+      batches.rewind();
+    }
     while (training.batch < batches.count()) {
       const auto start = Clock::now();
       const auto batch = batches.load(training.batch);

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <altmin/core/types.hpp>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace trainer {
+
+/// An error of the user's, told in one line.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What the command line of every trainer can say. One that takes more derives its own from it, with a function
+/// `add_flags` (see command_line.hpp) and, for what decides the result, with `fields`.
+struct Options {
+  std::string data;
+  std::string algorithm = "am-adam";
+  std::string model = "mlp";
+  std::vector<altmin::Index> hidden{500, 500};
+  bool batch_norm = true;
+  int epochs = 10;
+  altmin::Index batch = 200;
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::string schedule = "cosine";
+  std::optional<double> learning_rate;
+  std::optional<double> weight_decay;
+  std::optional<double> mu;
+  std::optional<int> code_iterations;
+  std::optional<double> code_learning_rate;
+  std::optional<altmin::Index> limit;
+  std::optional<int> patience;
+  std::optional<double> time_limit;
+  std::string history;
+  std::string plot;
+  std::string save;
+  altmin::Index save_every = 0;
+  std::string resume;
+  bool quiet = false;
+
+  /// What decides the result, by its flags: a checkpoint holds it.
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("algorithm", self.algorithm...);
+    visit("model", self.model...);
+    visit("hidden", self.hidden...);
+    visit("batch-norm", self.batch_norm...);
+    visit("epochs", self.epochs...);
+    visit("batch", self.batch...);
+    visit("seed", self.seed...);
+    visit("schedule", self.schedule...);
+    visit("learning-rate", self.learning_rate...);
+    visit("weight-decay", self.weight_decay...);
+    visit("mu", self.mu...);
+    visit("code-iterations", self.code_iterations...);
+    visit("code-learning-rate", self.code_learning_rate...);
+    visit("limit", self.limit...);
+  }
+};
+
+}  // namespace trainer

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <altmin/altmin.hpp>
+#include <altmin/io.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "files.hpp"
+#include "interruption.hpp"
+
+namespace trainer {
+
+/// Saves, where --save asks for it, and ends training after the batch in which it was interrupted.
+class Saver {
+ public:
+  /// Under the trainer's name, the checkpoint holds its options.
+  template <class TaskOptions>
+  Saver(const std::string& trainer, const TaskOptions& options, const altmin::History& history) : history_{&history} {
+    if (options.save.empty()) return;
+    output_file("--save", options.save);
+    checkpoint_ = altmin::Checkpoint{options.save, options.save_every};
+    checkpoint_->notes[trainer] = altmin::options_to_json(options).dump();
+  }
+
+  template <class Training>
+  void begin(Training& training) {
+    first_step_ = training.step;
+    if (checkpoint_) checkpoint_->begin(training);
+  }
+  template <class Training>
+  altmin::Stop after_step(Training& training) {
+    if (checkpoint_) with_history().after_step(training);
+    return {Interruption::happened() ? "interrupted" : ""};
+  }
+  template <class Training>
+  void after_epoch(Training& training) {
+    if (checkpoint_) with_history().after_epoch(training);
+  }
+  template <class Training>
+  void end(Training& training, const altmin::FitReport& report) {
+    if (checkpoint_) with_history().end(training, report);
+  }
+
+  /// Steps taken before this run.
+  altmin::Index first_step() const { return first_step_; }
+
+ private:
+  const altmin::Checkpoint& with_history() {
+    checkpoint_->notes["history"] = altmin::options_to_json(history_->epochs()).dump();
+    return *checkpoint_;
+  }
+
+  const altmin::History* history_;
+  std::optional<altmin::Checkpoint> checkpoint_;
+  altmin::Index first_step_ = 0;
+};
+
+/// The epochs before those of a run that goes on.
+inline altmin::History earlier_history(const std::string& checkpoint) {
+  std::vector<altmin::History::Epoch> epochs;
+  if (!checkpoint.empty()) {
+    const auto notes = altmin::load_notes(checkpoint);
+    const auto found = notes.find("history");
+    if (found != notes.end()) altmin::read_options(nlohmann::json::parse(found->second), epochs, "history");
+  }
+  return altmin::History{epochs};
+}
+
+}  // namespace trainer
