@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,8 +74,9 @@ class CsvReader {
                            "must be 1 to 2^30", double(options_.max_line));
     detail::require_option(std::isfinite(options_.missing.value_or(0)), "CsvOptions: missing", "must be finite",
                            options_.missing.value_or(0));
-    text_.resize(static_cast<std::size_t>(options_.max_line) + detail::TextBlock::capacity + detail::csv_padding + 1);
-    at_ = end_ = text_end_ = text_.data();
+    text_.reset(
+        new char[static_cast<std::size_t>(options_.max_line) + detail::TextBlock::capacity + detail::csv_padding + 1]);
+    at_ = end_ = text_end_ = text_.get();
     find_columns();
   }
 
@@ -232,12 +234,13 @@ class CsvReader {
         bad_length();
       }
       const auto rest = static_cast<std::size_t>(text_end_ - end_);
-      std::memmove(text_.data(), end_, rest);
-      at_ = end_ = text_.data();
-      text_end_ = text_.data() + rest;
+      std::memmove(text_.get(), end_, rest);
+      at_ = end_ = text_.get();
+      text_end_ = text_.get() + rest;
       const bool more = append_block();
       if (!more && text_end_ == end_) return false;
       if (!more) *text_end_++ = '\n';
+      std::memset(text_end_, 0, detail::csv_padding);
       if (passing_) {
         end_ = std::find(end_, static_cast<const char*>(text_end_), '\n');
         passing_ = end_ == text_end_;
@@ -266,7 +269,7 @@ class CsvReader {
     return true;
   }
 
-  void drop_rest() { text_end_ = text_.data() + (end_ - text_.data()); }
+  void drop_rest() { text_end_ = text_.get() + (end_ - text_.get()); }
 
   static bool is_space(char c) { return c == ' ' || c == '\r'; }
 
@@ -286,7 +289,7 @@ class CsvReader {
   CsvOptions options_;
   std::vector<int> places_;  // of each column: the feature, or one of the above
   Index features_ = 0;
-  std::vector<char> text_;
+  std::unique_ptr<char[]> text_;
   const char* at_ = nullptr;   // the next line
   const char* end_ = nullptr;  // behind the last whole one
   char* text_end_ = nullptr;   // behind what there is of the next

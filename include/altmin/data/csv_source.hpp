@@ -168,8 +168,13 @@ class Inflater {
 /// Some bytes of a text.
 struct TextBlock {
   static constexpr std::size_t capacity = 1U << 18U;
-  std::unique_ptr<char[]> bytes{new char[capacity]};  // not set to 0
+  std::unique_ptr<char[]> bytes{};  ///< made when there is something to put in
   std::size_t size = 0;
+
+  char* room() {
+    if (!bytes) bytes.reset(new char[capacity]);  // not set to 0
+    return bytes.get();
+  }
 };
 
 /// The text of a source, read and inflated on a thread of its own.
@@ -195,13 +200,13 @@ class TextThread {
     try {
       TextBlock block;
       for (std::size_t got = 1; got > 0 && block.size < 2; block.size += got) {  // two bytes tell gzip from text
-        got = read(block.bytes.get() + block.size, 2 - block.size);
+        got = read(block.room() + block.size, 2 - block.size);
       }
       const bool packed = block.size == 2 && block.bytes[0] == '\x1f' && block.bytes[1] == '\x8b';
       if (packed) {
         inflate_all(block);
       } else {
-        while (block.size > 0 && queue_.push(block)) block.size = read(block.bytes.get(), TextBlock::capacity);
+        while (block.size > 0 && queue_.push(block)) block.size = read(block.room(), TextBlock::capacity);
       }
       queue_.finish();
     } catch (...) {
@@ -221,7 +226,7 @@ class TextThread {
     for (; size > 0; size = read(packed.data(), packed.size())) {
       inflater.feed(packed.data(), size);
       for (bool more = true; more;) {
-        block.size = inflater.take(block.bytes.get(), TextBlock::capacity);
+        block.size = inflater.take(block.room(), TextBlock::capacity);
         more = block.size == TextBlock::capacity;
         if (block.size > 0 && !queue_.push(block)) return;
         if (!inflater.damage().empty()) throw DamagedGzip{inflater.damage()};
