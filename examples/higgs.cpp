@@ -78,7 +78,7 @@ Index count_steps(const altmin::Source& source, const Options& options, const al
   altmin::Labels y(1024);
   Index rows = -options.test_rows;
   for (Index count = 1024; count == 1024; rows += count) count = reader.read(x, {y.data(), 1024});
-  return std::min(rows, options.limit.value_or(rows)) / options.batch;
+  return std::max(Index{0}, std::min(rows, options.limit.value_or(rows))) / options.batch;
 }
 
 /// Shows how training goes: a line that is redrawn on a terminal, and one that stays for each evaluation.

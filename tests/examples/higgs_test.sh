@@ -22,18 +22,18 @@ awk 'BEGIN {
   srand(1)
   for (i = 0; i < 1500; ++i) {
     a = rand() - 0.5; b = rand() - 0.5
-    printf "%.18e,%.18e,%.18e,%.6f\n", a * b > 0, a, 1000 + b, i
+    printf "%.18e,%.18e,%.18e,%.6f\n", (a * b > 0), a, 1000 + b, i
   }
 }' >table.csv
 gzip -c table.csv >table.csv.gz
 
-run() { "$higgs" --hidden 16 --batch 20 --test-rows 300 "$@" >out 2>err; }
+run() { "$higgs" --hidden 16 --batch 20 --test-rows "${test_rows:-300}" "$@" >out 2>err; }
 field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
 
 # refused PATTERN OPTION...: status 1, nothing on standard output, one line on standard error that matches
 refused() {
   local status=0
-  run "${@:2}" || status=$?
+  run "${@:2}" --quiet || status=$?
   [[ $status -eq 1 && ! -s out && $(wc -l <err) -eq 1 ]] || fail "status $status: ${*:2}"
   grep -q -e "$1" err || fail "expected '$1': ${*:2}"
 }
@@ -53,20 +53,23 @@ run --schedule constant --save place.run --quiet --threads 1 || fail "usual plac
 [[ $(wc -l <out) -eq 1 && ! -s err ]] || fail "quiet"
 cmp file.run place.run || fail "threads or place change the result"
 
-# A run that stops in the middle of the second pass goes on to the same bytes.
+# Runs that stop in the middle of the first and of the second pass go on to the same bytes.
 run --data table.csv --epochs 3 --save whole.run || fail "whole"
 run --data table.csv --epochs 3 --save part.run --time-limit 1e-9 || fail "part"
-for ((i = 0; i < 2; ++i)); do
-  run --data table.csv --resume part.run --save part.run --time-limit 1e-9 || fail "part goes on"
-done
-[[ $(field steps) -eq 3 ]] || fail "one step each"
+[[ $(field steps) -eq 1 ]] || fail "one step"
 run --data table.csv --resume part.run --save part.run || fail "resume"
-cmp whole.run part.run || fail "a resumed run ends otherwise"
+cmp whole.run part.run || fail "a run resumed in its first pass ends otherwise"
+run --data table.csv --epochs 3 --schedule constant --save whole.run || fail "whole"
+run --data table.csv --epochs 1 --schedule constant --save part.run || fail "first pass"
+run --data table.csv --epochs 3 --resume part.run --save part.run --time-limit 1e-9 || fail "part"
+[[ $(field steps) -eq 61 ]] || fail "one step of the second pass"
+run --data table.csv --resume part.run --save part.run || fail "resume"
+cmp whole.run part.run || fail "a run resumed in its second pass ends otherwise"
 
-refused 'download\|--data' --data nowhere/
+refused 'nowhere: expected a file to read' --data nowhere
 refused 'no HIGGS.csv.gz' --data .
-refused 'expected more than 5000 rows' --data table.csv --test-rows 5000
-refused 'only once' --data /dev/stdin --epochs 2 <table.csv
+test_rows=5000 refused 'expected more than 5000 rows' --data table.csv
+cat table.csv | refused 'only once' --data - --epochs 2
 refused '--patience' --data table.csv --patience 2
 sed '700s/,/,x/' table.csv >bad.csv
 refused 'bad.csv, line 700, column 2: expected a number' --data bad.csv
