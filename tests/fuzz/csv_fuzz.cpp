@@ -29,7 +29,7 @@ void require_rows(const altmin::ConstView<float>& x, const int* y) {
 }
 
 void read_all(std::istream& table, const altmin::CsvOptions& options) {
-  altmin::CsvReader<float> reader{table, options};
+  altmin::CsvReader<float, altmin::detail::Text> reader{table, options};
   altmin::Matrix<float> x(reader.features(), 16);
   altmin::Labels y(16);
   Index rows = 0;
@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   std::istringstream table{std::string{reinterpret_cast<const char*>(data) + 1, size - 1}};
   fuzz::expect<altmin::DataError>([&] {
-    if ((data[0] & 64U) != 0) {
+    if ((data[0] & 192U) == 192U) {
       stream_all(table, layout(data[0]));
     } else {
       read_all(table, layout(data[0]));

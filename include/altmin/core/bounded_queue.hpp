@@ -59,13 +59,8 @@ class BoundedQueue {
     changed_.notify_all();
   }
 
-  bool cancelled() const {
-    const std::lock_guard<std::mutex> lock{mutex_};
-    return cancelled_;
-  }
-
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<T> slots_;
   std::size_t first_ = 0;

@@ -56,14 +56,15 @@ struct CsvOptions {
 ///
 /// A bad row - one of too few or too many columns, of a field that is not a finite number, of a label that is no
 /// class, or too long - throws DataError with file, line and column, or is skipped and counted. So is damaged gzip
-/// data, which ends the table. Where the system fails to read, that is always thrown.
-template <class Scalar>
+/// data, which ends the table. Where the system fails to read, that is always thrown. (With detail::Text as `Bytes`,
+/// nothing is done on another thread.)
+template <class Scalar, class Bytes = detail::TextThread>
 class CsvReader {
  public:
   /// Reads up to the first row, whose columns every row must have. Throws OptionError for a layout that this table
   /// cannot have, DataError where there is no row.
   explicit CsvReader(const Source& source, CsvOptions options = {})
-      : name_{source.name()}, options_{std::move(options)}, text_thread_{source} {
+      : name_{source.name()}, options_{std::move(options)}, bytes_{source} {
     const auto separator = std::string_view{&options_.separator, 1};
     detail::require_option(separator.find_first_of("+-.0123456789eE \r\n") != 0, "CsvOptions: separator",
                            "must not be a part of numbers or lines", options_.separator);
@@ -91,7 +92,7 @@ class CsvReader {
   }
 
   /// From any thread: the table ends at once, even where read() waits for a pipe.
-  void cancel() { text_thread_.cancel(); }
+  void cancel() { bytes_.cancel(); }
 
   Index features() const { return features_; }
   Index classes() const { return options_.classes; }
@@ -256,7 +257,7 @@ class CsvReader {
   /// Puts the next block behind the rest of a line; false where there is none.
   bool append_block() {
     try {
-      if (!at_end_) at_end_ = !text_thread_.next(block_);
+      if (!at_end_) at_end_ = !bytes_.next(block_);
     } catch (const detail::DamagedGzip& damage) {
       at_end_ = true;
       ++line_;
@@ -298,7 +299,7 @@ class CsvReader {
   Index line_ = 0;
   Index skipped_ = 0;
   detail::TextBlock block_;
-  detail::TextThread text_thread_;
+  Bytes bytes_;
 };
 
 /// Reads a whole table into memory. Throws as CsvReader does, and DataError where no row is good.

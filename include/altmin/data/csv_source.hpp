@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <exception>
@@ -167,7 +168,7 @@ class Inflater {
 
 /// Some bytes of a text.
 struct TextBlock {
-  static constexpr std::size_t capacity = 1U << 18U;
+  static constexpr std::size_t capacity = 1U << 17U;
   std::unique_ptr<char[]> bytes{};  ///< made when there is something to put in
   std::size_t size = 0;
 
@@ -177,36 +178,80 @@ struct TextBlock {
   }
 };
 
-/// The text of a source, read and inflated on a thread of its own.
+/// The text of a source, inflated where it is gzipped.
+class Text {
+ public:
+  explicit Text(const Source& source) : source_{source} {}
+
+  /// The next block; false at the end. Throws DataError where the system fails, DamagedGzip after the last sound block.
+  bool next(TextBlock& block) {
+    block.size = 0;
+    if (!begun_) begin(block);
+    if (!inflater_) {
+      if (block.size == 0) block.size = read(block.room(), TextBlock::capacity);
+      return block.size > 0;
+    }
+    for (;;) {
+      block.size = inflater_->take(block.room(), TextBlock::capacity);
+      if (block.size > 0) return true;
+      if (!inflater_->damage().empty()) throw DamagedGzip{inflater_->damage()};
+      const std::size_t size = read(packed_.data(), packed_.size());
+      if (size == 0 && inflater_->complete()) return false;
+      if (size == 0) throw DamagedGzip{"unexpected end of file"};
+      inflater_->feed(packed_.data(), size);
+    }
+  }
+
+  /// From any thread: ends the text here.
+  void cancel() { cancelled_ = true; }
+
+ private:
+  /// Reads two bytes, which tell gzip from text.
+  void begin(TextBlock& block) {
+    begun_ = true;
+    for (std::size_t got = 1; got > 0 && block.size < 2; block.size += got) {
+      got = read(block.room() + block.size, 2 - block.size);
+    }
+    if (block.size < 2 || block.bytes[0] != '\x1f' || block.bytes[1] != '\x8b') return;
+    packed_.resize(std::size_t{1} << 16U);
+    std::copy_n(block.bytes.get(), 2, packed_.data());
+    inflater_ = std::make_unique<Inflater>();
+    inflater_->feed(packed_.data(), 2);
+  }
+
+  std::size_t read(char* to, std::size_t size) {
+    return source_.read(to, size, [this] { return !cancelled_; });
+  }
+
+  OpenSource source_;
+  bool begun_ = false;
+  std::unique_ptr<Inflater> inflater_;
+  std::vector<char> packed_;
+  std::atomic<bool> cancelled_{false};
+};
+
+/// The same, read and inflated on a thread of its own.
 class TextThread {
  public:
-  explicit TextThread(const Source& source)
-      : source_{std::make_unique<OpenSource>(source)}, thread_{[this] { run(); }} {}
+  explicit TextThread(const Source& source) : text_{source}, thread_{[this] { run(); }} {}
   TextThread(const TextThread&) = delete;
   TextThread& operator=(const TextThread&) = delete;
   ~TextThread() {
-    queue_.cancel();
+    cancel();
     thread_.join();
   }
 
-  /// The next block; false at the end. Throws DataError where the system fails, DamagedGzip after the last sound block.
   bool next(TextBlock& block) { return queue_.pop(block); }
-
-  /// From any thread: ends the text here.
-  void cancel() { queue_.cancel(); }
+  void cancel() {
+    text_.cancel();
+    queue_.cancel();
+  }
 
  private:
   void run() {
     try {
       TextBlock block;
-      for (std::size_t got = 1; got > 0 && block.size < 2; block.size += got) {  // two bytes tell gzip from text
-        got = read(block.room() + block.size, 2 - block.size);
-      }
-      const bool packed = block.size == 2 && block.bytes[0] == '\x1f' && block.bytes[1] == '\x8b';
-      if (packed) {
-        inflate_all(block);
-      } else {
-        while (block.size > 0 && queue_.push(block)) block.size = read(block.room(), TextBlock::capacity);
+      while (text_.next(block) && queue_.push(block)) {
       }
       queue_.finish();
     } catch (...) {
@@ -214,29 +259,8 @@ class TextThread {
     }
   }
 
-  std::size_t read(char* to, std::size_t size) {
-    return source_->read(to, size, [this] { return !queue_.cancelled(); });
-  }
-
-  void inflate_all(TextBlock& block) {
-    std::vector<char> packed(std::size_t{1} << 16U);
-    std::size_t size = block.size;
-    std::copy_n(block.bytes.get(), size, packed.data());
-    Inflater inflater;
-    for (; size > 0; size = read(packed.data(), packed.size())) {
-      inflater.feed(packed.data(), size);
-      for (bool more = true; more;) {
-        block.size = inflater.take(block.room(), TextBlock::capacity);
-        more = block.size == TextBlock::capacity;
-        if (block.size > 0 && !queue_.push(block)) return;
-        if (!inflater.damage().empty()) throw DamagedGzip{inflater.damage()};
-      }
-    }
-    if (!inflater.complete()) throw DamagedGzip{"unexpected end of file"};
-  }
-
+  Text text_;
   BoundedQueue<TextBlock> queue_{4};
-  std::unique_ptr<OpenSource> source_;
   std::thread thread_;
 };
 
