@@ -2,22 +2,17 @@
 
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
-#include <filesystem>
 #include <string>
 
+#include "trainer/files.hpp"
 #include "trainer/run.hpp"
 #include "trainer/train.hpp"
 
 namespace {
 
 trainer::Data load(const std::string& path) {
-  const std::filesystem::path directory = path.empty() ? trainer::data_home() / "mnist" : std::filesystem::path{path};
-  if (path.empty() && !std::filesystem::is_directory(directory)) {
-    throw altmin::DataError(
-        "no MNIST in " + directory.string() +
-        ": fetch it with examples/download.sh mnist, or name another directory with --data, such as "
-        "/usr/share/datasets/fashion-mnist of Debian's package dataset-fashion-mnist");
-  }
+  const auto directory = trainer::data_folder(
+      path, "mnist", ", such as /usr/share/datasets/fashion-mnist of Debian's package dataset-fashion-mnist");
   auto data = altmin::load_idx<float>(directory);
   altmin::Standardizer<float>::constant(0.1307, 0.3081).apply(data);
   return data;

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: all) with seeds 1, 2 and 3 and the
-# given options of the trainer `mnist`, and prints a row of README's table of results for each.
+# given options of the trainer that TRAINER names (default: mnist), and prints a row of README's table of results for
+# each.
 set -euo pipefail
 export LC_ALL=C
 [[ $# -ge 1 ]] || { echo "usage: results.sh DATA [OPTION...]" >&2 && exit 1; }
-mnist=$(dirname "${BASH_SOURCE[0]}")/../build/release/examples/mnist
+trainer=$(dirname "${BASH_SOURCE[0]}")/../build/release/examples/${TRAINER:-mnist}
 for algorithm in ${ALGORITHMS:-am-adam am-mem am-mem-descent adam sgd}; do
   for seed in 1 2 3; do
-    "$mnist" --data "$@" --algorithm "$algorithm" --seed "$seed" --quiet
+    "$trainer" --data "$@" --algorithm "$algorithm" --seed "$seed" --quiet
   done | sed 's/.*"epochs":\([0-9]*\).*"train_loss":\([^,]*\).*"test_accuracy":\([^,]*\),.*/\1 \2 \3/' |
     awk -v algorithm="$algorithm" '
       { epochs = $1; loss += $2 / 3; accuracy += $3 / 3

@@ -6,5 +6,5 @@ export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 flags=(-std=c++17 -Iinclude -isystem "${EIGEN_INCLUDE_DIR:-/usr/include/eigen3}" -DALTMIN_EXAMPLES_DIR='""')
 
-printf '%s\n' examples/mnist.cpp examples/own_layer.cpp |
+printf '%s\n' examples/trainer/train.cpp examples/own_layer.cpp |
   xargs -P "$(nproc)" -I{} clang-tidy --quiet --warnings-as-errors='*' {} -- "${flags[@]}"

@@ -21,6 +21,16 @@ inline fs::path data_home() {
   return (data.empty() ? fs::path{variable("HOME")} / ".local/share" : fs::path{data}) / "altmin";
 }
 
+/// The folder of a data set: what --data names or, where that is empty, where download.sh puts it. Throws UsageError
+/// where it is not there; `hint` says where else to look.
+inline fs::path data_folder(const std::string& path, const std::string& name, const std::string& hint = "") {
+  if (!path.empty()) return path;
+  const fs::path folder = data_home() / name;
+  if (fs::is_directory(folder)) return folder;
+  throw UsageError("expected the data set in " + folder.string() + ", found none: fetch it with examples/download.sh " +
+                   name + ", or name another directory with --data" + hint);
+}
+
 /// The file that an option names; throws at once where it could not be written.
 inline altmin::OutputFile output_file(const std::string& option, const std::string& path) {
   try {

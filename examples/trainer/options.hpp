@@ -14,8 +14,8 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What the command line of every trainer can say. One that takes more derives its own from it, with a function
-/// `add_flags` (see command_line.hpp) and, for what decides the result, with `fields`.
+/// What the command line of every trainer can say. One that takes more derives its own from it, with an overload of
+/// `add_flags` (see command_line.hpp) and, for what decides the result, with its own `fields`.
 struct Options {
   std::string data;
   std::string algorithm = "am-adam";

@@ -15,13 +15,14 @@ namespace trainer {
 /// Saves, where --save asks for it, and ends training after the batch in which it was interrupted.
 class Saver {
  public:
-  /// Under the trainer's name, the checkpoint holds its options.
-  template <class TaskOptions>
-  Saver(const std::string& trainer, const TaskOptions& options, const altmin::History& history) : history_{&history} {
+  /// Under the trainer's name, the checkpoint holds `saved_options`.
+  Saver(const std::string& trainer, const Options& options, const std::string& saved_options,
+        const altmin::History& history)
+      : history_{&history} {
     if (options.save.empty()) return;
     output_file("--save", options.save);
     checkpoint_ = altmin::Checkpoint{options.save, options.save_every};
-    checkpoint_->notes[trainer] = altmin::options_to_json(options).dump();
+    checkpoint_->notes[trainer] = saved_options;
   }
 
   template <class Training>

@@ -1,105 +1,27 @@
 #pragma once
 
-#include <unistd.h>
-
-#include <altmin/altmin.hpp>
-#include <csignal>
-#include <iostream>
-#include <optional>
+#include <altmin/data/augmentation.hpp>
+#include <altmin/data/dataset.hpp>
+#include <altmin/io/options.hpp>
+#include <functional>
 #include <string>
-#include <utility>
-#include <variant>
 
-#include "algorithms.hpp"
-#include "interruption.hpp"
-#include "models.hpp"
 #include "options.hpp"
-#include "outputs.hpp"
-#include "report.hpp"
-#include "saver.hpp"
 
 namespace trainer {
 
 using Data = altmin::TrainTest<float>;
 
-/// Shows the network before the first step.
-struct Summary {
-  std::ostream& out;
+/// Trains on the data that load() gives, and reports; returns the exit status. `trainer` is the program's name; a
+/// checkpoint holds `saved_options` under it. Compiled once for all trainers, in train.cpp.
+int train(const std::string& trainer, const Options& options, const std::string& saved_options,
+          const std::function<Data()>& load, const altmin::Augmentation& augmentation);
 
-  template <class Training>
-  void begin(const Training& training) const {
-    out << training.net << '\n';
-  }
-};
-
-/// The network that the options name, for samples of this shape.
-inline altmin::Network<float> make_network(const Options& options, const Algorithm& algorithm, altmin::Shape input,
-                                           altmin::Index outputs) {
-  const auto make = [&](const auto& config) {
-    return altmin::Network<float>{models().at(options.model)(options, input, outputs), altmin::SoftmaxCrossEntropy{},
-                                  config, altmin::Seed{options.seed}};
-  };
-  altmin::Network<float> net = std::visit(make, algorithm);
-  net.set_threads(options.threads);
-  return net;
-}
-
-/// Trains on the data that load() gives, and reports; returns the exit status. `trainer` is the program's name.
-template <class TaskOptions, class Load>
-int train(const std::string& trainer, const TaskOptions& options, Load&& load) {
-  const Algorithm algorithm = make_algorithm(options);
-  altmin::History history = earlier_history(options.resume);
-  Saver saver{trainer, options, history};
-  const Outputs outputs{options};
-
-  Data data = load();
-  if (options.limit) {
-    if (*options.limit > data.train.size()) {
-      throw UsageError("--limit: expected 1 to " + std::to_string(data.train.size()) + ", got " +
-                       std::to_string(*options.limit));
-    }
-    data.train = data.train.take(*options.limit);
-  }
-  altmin::Dataset<float> held_out;
-  std::optional<altmin::Validation<float>> validation;
-  std::optional<altmin::EarlyStopping> early_stopping;
-  if (options.patience) {
-    if (!options.save.empty() || !options.resume.empty()) {
-      throw UsageError("--patience: the best weights so far are in no checkpoint: expected no --save and no --resume");
-    }
-    Data parts = data.train.split(0.9, altmin::Seed{options.seed});
-    data.train = std::move(parts.train);
-    held_out = std::move(parts.test);
-    validation.emplace(held_out);
-    early_stopping.emplace().patience = *options.patience;
-  }
-  altmin::Network<float> net = make_network(options, algorithm, data.train.features(), data.train.classes());
-
-  altmin::FitOptions fit_options;
-  fit_options.epochs = options.epochs;
-  fit_options.batch_size = options.batch;
-  fit_options.seed = altmin::Seed{options.seed};
-  std::ostream nowhere{nullptr};
-  std::ostream& progress = options.quiet ? nowhere : std::cerr;
-  using altmin::ProgressBar;
-  const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
-  std::optional<altmin::TimeLimit> time_limit;
-  if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
-  const auto save_history = [&](const auto&) { outputs.write_history(history); };
-  const Schedule schedule = schedules().at(options.schedule);
-  const altmin::FitReport report = [&] {
-    const Interruption kept_back;
-    return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule.cosine, schedule.halve,
-                       time_limit, Summary{progress}, altmin::Validation{data.test}, history, save_history, saver,
-                       validation, early_stopping, ProgressBar{progress, style});
-  }();
-  const altmin::Metrics test = altmin::evaluate(net, data.test);
-  outputs.write(history, test, trainer + ", " + options.model, options.algorithm);
-
-  if (!options.quiet) std::cout << test << '\n';
-  const altmin::Index steps = report.steps - saver.first_step();
-  std::cout << report_line(options, net, report, test, steps, data.train.size()).dump() << std::endl;
-  return exit_status(trainer, options, report);
+/// The same, with options of the trainer's own.
+template <class TaskOptions>
+int train(const std::string& trainer, const TaskOptions& options, const std::function<Data()>& load,
+          const altmin::Augmentation& augmentation = {}) {
+  return train(trainer, options, altmin::options_to_json(options).dump(), load, augmentation);
 }
 
 }  // namespace trainer
