@@ -1,6 +1,9 @@
 /// Trains a network on HIGGS, or on any table of numbers in its format, as a stream: in constant memory, whatever the
 /// number of rows.
 
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
@@ -10,8 +13,14 @@
 #include <optional>
 #include <string>
 
+#include "trainer/algorithms.hpp"
+#include "trainer/files.hpp"
+#include "trainer/interruption.hpp"
+#include "trainer/network.hpp"
+#include "trainer/outputs.hpp"
+#include "trainer/report.hpp"
 #include "trainer/run.hpp"
-#include "trainer/train.hpp"
+#include "trainer/saver.hpp"
 
 namespace {
 
@@ -182,7 +191,7 @@ int train(const Options& options) {
   const trainer::Algorithm algorithm = trainer::make_algorithm(options);
   if (options.patience) throw trainer::UsageError("--patience: of a stream, no tenth can be held out");
   altmin::History history = trainer::earlier_history(options.resume);
-  trainer::Saver saver{"higgs", options, history};
+  trainer::Saver saver{"higgs", options, altmin::options_to_json(options).dump(), history};
   const trainer::Outputs outputs{options};
 
   const altmin::Source source = find_table(options.data);

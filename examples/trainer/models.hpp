@@ -28,9 +28,14 @@ Layers fully_connected(const Options& options, altmin::Shape input, altmin::Inde
   return layers.add(altmin::Dense{outputs});
 }
 
+/// One map alone: logistic regression.
+inline Layers linear(const Options&, altmin::Shape input, altmin::Index outputs) {
+  return Layers{input}.add(altmin::Dense{outputs});
+}
+
 inline const std::map<std::string, Model>& models() {
-  static const std::map<std::string, Model> all{{"mlp", fully_connected<altmin::Relu>},
-                                                {"sign", fully_connected<altmin::Sign>}};
+  static const std::map<std::string, Model> all{
+      {"linear", linear}, {"mlp", fully_connected<altmin::Relu>}, {"sign", fully_connected<altmin::Sign>}};
   return all;
 }
 
