@@ -9,9 +9,6 @@
 
 namespace trainer {
 
-namespace {
-
-/// Checks that a whole number is at least this large.
 CLI::Validator at_least(long minimum) {
   const auto check = [minimum](const std::string& text) {
     long value = 0;
@@ -21,8 +18,6 @@ CLI::Validator at_least(long minimum) {
   };
   return {check, ""};
 }
-
-}  // namespace
 
 void add_flags(CLI::App& app, Options& options) {
   const auto names = [](const auto& map) {

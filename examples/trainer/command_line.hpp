@@ -10,6 +10,9 @@
 
 namespace trainer {
 
+/// Checks that a whole number is at least this large.
+CLI::Validator at_least(long minimum);
+
 /// The flags of all trainers, for these options. A trainer with options of its own has an overload for them beside
 /// these, which calls this one.
 void add_flags(CLI::App& app, Options& options);

@@ -89,8 +89,14 @@ inline Layers rnn(const Options& options, altmin::Shape input, altmin::Index out
       .add(altmin::Dense{outputs});
 }
 
+/// One map alone: logistic regression.
+inline Layers linear(const Options&, altmin::Shape input, altmin::Index outputs) {
+  return Layers{input}.add(altmin::Dense{outputs});
+}
+
 inline const std::map<std::string, Model>& models() {
-  static const std::map<std::string, Model> all{{"mlp", fully_connected<altmin::Relu>},
+  static const std::map<std::string, Model> all{{"linear", linear},
+                                                {"mlp", fully_connected<altmin::Relu>},
                                                 {"sign", fully_connected<altmin::Sign>},
                                                 {"binary", binary},
                                                 {"lenet5", lenet5},

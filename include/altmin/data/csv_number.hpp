@@ -1,0 +1,127 @@
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <system_error>
+
+namespace altmin::detail {
+
+/// Bytes behind a text that must be readable, whatever they hold: numbers are read eight digits at a time.
+constexpr std::size_t csv_padding = 8;
+
+inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+
+/// Eight bytes, the first one lowest.
+inline std::uint64_t eight_bytes(const char* at) {
+  std::uint64_t bytes = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  for (int i = 7; i >= 0; --i) bytes = bytes << 8U | static_cast<unsigned char>(at[i]);
+#else
+  std::memcpy(&bytes, at, 8);
+#endif
+  return bytes;
+}
+
+inline bool are_digits(std::uint64_t bytes) {
+  return ((bytes & (bytes + 0x0606060606060606U) & 0xf0f0f0f0f0f0f0f0U) == 0x3030303030303030U);
+}
+
+/// The number that eight digits stand for: neighbours are joined to pairs, pairs to fours, fours to all.
+inline std::uint32_t join_digits(std::uint64_t bytes) {
+  bytes -= 0x3030303030303030U;
+  bytes = bytes * 10 + (bytes >> 8U);
+  constexpr std::uint64_t mask = 0x000000ff000000ffU;
+  constexpr std::uint64_t low = 100 + (std::uint64_t{1000000} << 32U);
+  constexpr std::uint64_t high = 1 + (std::uint64_t{10000} << 32U);
+  return static_cast<std::uint32_t>(((bytes & mask) * low + ((bytes >> 16U) & mask) * high) >> 32U);
+}
+
+/// A decimal number as it stands in a text: digits * 10^exponent.
+struct Decimal {
+  std::uint64_t digits = 0;
+  std::int64_t exponent = 0;
+  std::ptrdiff_t count = 0;  ///< of digits; of more than 19, `digits` holds no sense
+  const char* end = nullptr;
+};
+
+/// Reads digits, a point, and an exponent; a sign is left to the caller. `end` is null where there is no number.
+inline Decimal scan_decimal(const char* at) {
+  Decimal number;
+  const char* const first = at;
+  while (is_digit(*at)) number.digits = number.digits * 10 + static_cast<unsigned char>(*at++ - '0');
+  number.count = at - first;
+  if (*at == '.') {
+    const char* const fraction = ++at;
+    for (std::uint64_t bytes = eight_bytes(at); are_digits(bytes); bytes = eight_bytes(at)) {
+      number.digits = number.digits * 100000000 + join_digits(bytes);
+      at += 8;
+    }
+    while (is_digit(*at)) number.digits = number.digits * 10 + static_cast<unsigned char>(*at++ - '0');
+    number.exponent = fraction - at;
+    number.count += at - fraction;
+  }
+  if (number.count == 0) return number;
+  if (*at == 'e' || *at == 'E') {
+    const char* power = at + 1;
+    const bool negative = *power == '-';
+    if (negative || *power == '+') ++power;
+    std::int64_t value = 0;
+    const char* const first_of_power = power;
+    for (; is_digit(*power); ++power) {
+      if (value < 100000) value = value * 10 + (*power - '0');  // far beyond any number's
+    }
+    if (power == first_of_power) return number;
+    number.exponent += negative ? -value : value;
+    at = power;
+  }
+  number.end = at;
+  return number;
+}
+
+/// The double nearest to a decimal number, where one operation on exact numbers finds it; false where it does not.
+inline bool nearest_double(const Decimal& number, double& value) {
+  constexpr double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  if (number.count > 19 || number.exponent < -22 || number.exponent > 22) return false;
+  const double power = powers[number.exponent < 0 ? -number.exponent : number.exponent];
+  if (number.digits <= std::uint64_t{1} << 53U) {
+    const auto digits = static_cast<double>(number.digits);
+    value = number.exponent < 0 ? digits / power : digits * power;
+    return true;
+  }
+#if defined(__x86_64__) && defined(__LDBL_MANT_DIG__) && __LDBL_MANT_DIG__ == 64
+  // 64 bits hold all of 19 digits. Rounding twice, to 64 bits and to 53, errs only where the first lands half way.
+  const auto digits = static_cast<long double>(number.digits);
+  const long double wide = number.exponent < 0 ? digits / power : digits * power;
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &wide, sizeof bits);
+  value = static_cast<double>(wide);
+  return (bits & 0x7ffU) != 0x400U;
+#else
+  return false;
+#endif
+}
+
+/// Reads a number, such as -1.5e-3, and returns its end; null where there is none. The value is the nearest double,
+/// infinite beyond the largest. A byte that cannot belong to a number must follow, and csv_padding more.
+inline const char* read_number(const char* at, double& value) {
+  const bool negative = *at == '-';
+  if (negative || *at == '+') ++at;
+  const Decimal number = scan_decimal(at);
+  if (number.end == nullptr) return nullptr;
+  if (!nearest_double(number, value)) {
+    const auto result = std::from_chars(at, number.end, value);
+    if (result.ec == std::errc::result_out_of_range) {
+      std::ptrdiff_t zeros = 0;
+      for (const char* c = at; *c == '0' || *c == '.'; ++c) zeros += *c == '0' ? 1 : 0;
+      value = number.exponent + number.count - zeros > 0 ? std::numeric_limits<double>::infinity() : 0;
+    }
+  }
+  if (negative) value = -value;
+  return number.end;
+}
+
+}  // namespace altmin::detail

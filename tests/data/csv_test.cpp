@@ -1,0 +1,230 @@
+#include <unistd.h>
+
+#include <altmin/data/csv.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <sstream>
+
+#include "catch.hpp"
+#include "support.hpp"
+
+using altmin::BadRows;
+using altmin::CsvOptions;
+using altmin::CsvReader;
+using altmin::DataError;
+using altmin::Dataset;
+using altmin::Index;
+using altmin::OptionError;
+using altmin::Random;
+using altmin::Seed;
+using Catch::Matchers::ContainsSubstring;
+using support::gzip;
+using support::message_of;
+using support::TemporaryFolder;
+
+namespace {
+
+template <class Scalar = double>
+Dataset<Scalar> parse(const std::string& text, const CsvOptions& options = {}) {
+  std::istringstream stream{text};
+  return altmin::load_csv<Scalar>({stream, "table"}, options);
+}
+
+std::string error(const std::string& text, const CsvOptions& options = {}) {
+  return message_of<DataError>([&] { parse(text, options); });
+}
+
+/// A table of 3 columns whose row i is label i % 2, i, -i / 4.
+std::string counting_table(int rows) {
+  std::string text;
+  for (int i = 0; i < rows; ++i) {
+    text += std::to_string(i % 2) + "," + std::to_string(i) + "," + altmin::detail::text(-i / 4.0) + "\n";
+  }
+  return text;
+}
+
+template <class Scalar>
+void require_counting(const Dataset<Scalar>& data, Index rows) {
+  REQUIRE(data.size() == rows);
+  REQUIRE(data.features() == 2);
+  Index wrong = 0;
+  for (Index i = 0; i < rows; ++i) {
+    const auto number = static_cast<Scalar>(i);
+    wrong += data.x()(0, i) == number && data.x()(1, i) == -number / 4 && data.y()[i] == i % 2 ? 0 : 1;
+  }
+  REQUIRE(wrong == 0);
+}
+
+CsvOptions skipping() {
+  CsvOptions options;
+  options.bad_rows = BadRows::skip;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("numbers are the doubles nearest to their texts", "[csv]") {
+  Random random{Seed{1}};
+  Index wrong = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const double value = i % 2 == 0 ? random.normal() * std::pow(10.0, random.uniform(-320, 300))
+                                    : static_cast<double>(static_cast<float>(random.normal()));
+    char text[400] = {};  // zeros stand behind it
+    std::snprintf(text, 390, i % 3 == 0 && std::abs(value) < 1e20 ? "%.*f" : "%.*e", static_cast<int>(random.below(22)),
+                  value);
+    double got = 0;
+    const char* const end = altmin::detail::read_number(text, got);
+    wrong += end != nullptr && *end == '\0' && got == std::strtod(text, nullptr) ? 0 : 1;
+  }
+  CHECK(wrong == 0);
+
+  const std::pair<const char*, double> cases[] = {
+      {"9007199254740993", 9007199254740992.0},  // half way: to the even one
+      {"9007199254740993.00000000000000000001", 9007199254740994.0},
+      {"1.00000000000000011102230246251565404", 1.0},
+      {"1.00000000000000011102230246251565405", 1.0000000000000002},
+      {"18446744073709551616", 18446744073709551616.0},
+      {"0.00000000000000000000000000000000001e35", 1},
+      {"4.9e-324", 4.9e-324},
+      {"1e-400", 0},
+      {"+.5", 0.5},
+      {"5.", 5},
+      {"1e400", std::numeric_limits<double>::infinity()}};
+  for (const auto& [text, expected] : cases) {
+    char padded[64] = {};
+    std::snprintf(padded, 50, "%s", text);
+    double got = -1;
+    REQUIRE(altmin::detail::read_number(padded, got) != nullptr);
+    CHECK(got == expected);
+  }
+  for (const char* text : {"", "-", ".", "e5", "+-1", "x", "inf", "nan"}) {
+    char padded[64] = {};
+    std::snprintf(padded, 50, "%s", text);
+    double got = 0;
+    CHECK(altmin::detail::read_number(padded, got) == nullptr);
+  }
+}
+
+TEMPLATE_TEST_CASE("a table is read from any source, packed or not", "[csv]", float, double) {
+  const TemporaryFolder folder;
+  constexpr int rows = 40000;  // several blocks
+  const std::string text = counting_table(rows);
+  const auto load = [](const altmin::Source& source) { return altmin::load_csv<TestType>(source); };
+  require_counting(load(folder.write("plain.csv", text)), rows);
+  require_counting(load(folder.write("packed.csv.gz", gzip(folder, text))), rows);
+  const std::string members =
+      gzip(folder, text.substr(0, 1001)) + gzip(folder, "") + gzip(folder, text.substr(1001)) + std::string(512, '\0');
+  require_counting(load(folder.write("members.csv.gz", members)), rows);
+  std::istringstream stream{text.substr(0, text.size() - 1)};  // no newline at the end
+  require_counting(load(stream), rows);
+
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  std::thread writer{[&] {
+    for (std::size_t at = 0; at < members.size(); at += 997) {  // in pieces
+      const std::size_t size = std::min<std::size_t>(997, members.size() - at);
+      if (write(ends[1], members.data() + at, size) != static_cast<ssize_t>(size)) break;
+    }
+    close(ends[1]);
+  }};
+  require_counting(load(altmin::Source::descriptor(ends[0], "pipe")), rows);
+  writer.join();
+  close(ends[0]);
+}
+
+TEST_CASE("a reader that nobody reads any more ends, though its pipe gives nothing", "[csv]") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  REQUIRE(write(ends[1], "1,2\n", 4) == 4);
+  { CHECK(CsvReader<float>{altmin::Source::descriptor(ends[0], "pipe")}.features() == 1); }
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_CASE("any layout of columns is read", "[csv]") {
+  const std::string text =
+      "\xef\xbb\xbf"
+      "name;a;b;class\r\n\r\nx y;1;2;2\r\n;3.5; 4e1 ;0\r\n";
+  CsvOptions options;
+  options.separator = ';';
+  options.header = true;
+  options.label = -1;
+  options.classes = 3;
+  options.features = {2, 1};
+  const auto data = parse(text, options);
+  REQUIRE(data.size() == 2);
+  CHECK(data.classes() == 3);
+  CHECK(data.y() == Eigen::Vector2i{2, 0});
+  CHECK(data.x() == (Eigen::Matrix2d{} << 2, 40, 1, 3.5).finished());
+
+  options = {};
+  options.missing = -999;
+  CHECK(parse("1,?,2\n0,, NA \n", options).x() == (Eigen::Matrix2d{} << -999, -999, 2, -999).finished());
+}
+
+TEST_CASE("bad rows are told by line and column", "[csv]") {
+  const std::string good = "1,2,3\n";
+  CHECK(error(good + "0,2\n") == "table, line 2: expected 3 columns, got 2");
+  CHECK(error(good + "\n0,2,3,4\n") == "table, line 3: expected 3 columns, got 4");
+  CHECK(error(good + "0,2x,3\n") == "table, line 2, column 2: expected a number, got '2x'");
+  CHECK(error(good + "0,2,\n") == "table, line 2, column 3: expected a number, got ''");
+  CHECK(error(good + std::string("0,2\0,3\n", 7)) == "table, line 2, column 2: expected a number, got '2?'");
+  CHECK(error(good + "0,1e999,3\n") == "table, line 2, column 2: expected a finite number, got '1e999'");
+  CHECK(error(good + "2,2,3\n") == "table, line 2, column 1: expected a label in 0 .. 1, got '2'");
+  CHECK(error(good + "0.5,2,3") == "table, line 2, column 1: expected a label in 0 .. 1, got '0.5'");
+  CHECK(error(good + "1e300,2,3") == "table, line 2, column 1: expected a label in 0 .. 1, got '1e300'");
+  CHECK(error(good + "0,2," + std::string(70000, '3') + "\n") ==
+        "table, line 2, column 3: expected a finite number, got '" + std::string(40, '3') + "'");
+  CHECK(error(good + "0,2,0." + std::string(70000, '3') + "\n") ==
+        "table, line 2: expected at most 65536 bytes, got more");
+  CHECK(error(good + std::string(1000000, '3')) == "table, line 2: expected at most 65536 bytes, got more");
+  CHECK(error("") == "table: expected at least one row, got none");
+  CHECK(error("1\n") == "table: expected at least one feature beside the label, got none");
+  CHECK_THAT(message_of<DataError>([] { parse<float>("1,1e39\n"); }), ContainsSubstring("expected a finite number"));
+  CHECK_THAT(message_of<DataError>([] { altmin::load_csv<float>("/nowhere.csv"); }),
+             ContainsSubstring("/nowhere.csv: expected a file to read, got: No such file"));
+}
+
+TEST_CASE("bad rows are skipped and counted when asked to", "[csv]") {
+  std::istringstream stream{"1,2,3\nx\n0,4," + std::string(1000000, '1') + "\n\n0,5,6,7\n1,1e999,2\n7,1,2\n0,8,9\n0,1"};
+  CsvReader<double> reader{stream, skipping()};
+  altmin::Matrix<double> x(2, 9);
+  altmin::Labels y(9);
+  REQUIRE(reader.read(x, {y.data(), 9}) == 2);
+  CHECK(x.leftCols(2) == (Eigen::Matrix2d{} << 2, 8, 3, 9).finished());
+  CHECK(y.head(2) == Eigen::Vector2i{1, 0});
+  CHECK(reader.skipped() == 6);
+  CHECK(reader.lines() == 9);
+}
+
+TEST_CASE("damaged gzip data is told, or ends the table", "[csv]") {
+  const TemporaryFolder folder;
+  const std::string whole = gzip(folder, counting_table(40000));
+  std::string checksum = whole;
+  checksum[whole.size() - 8] = static_cast<char>(checksum[whole.size() - 8] ^ 1);
+  CHECK(error(checksum) == "table, line 40001: expected sound gzip data, got: incorrect data check");
+  CHECK_THAT(error(whole.substr(0, whole.size() - 9)), ContainsSubstring("got: unexpected end of file"));
+  CHECK_THAT(error(whole + "trash"), ContainsSubstring("line 40001: expected sound gzip data"));
+  require_counting(parse(whole + "trash", skipping()), 40000);
+  const auto part = parse(whole.substr(0, whole.size() / 2), skipping());
+  CHECK(part.size() > 1000);
+  require_counting(part, part.size());
+}
+
+TEST_CASE("layouts that a table cannot have are refused", "[csv]") {
+  const auto refused = [](auto&& change) {
+    CsvOptions options;
+    change(options);
+    return message_of<OptionError>([&] { parse("1,2,3\n", options); });
+  };
+  CHECK_THAT(refused([](auto& o) { o.label = 3; }), ContainsSubstring("one of the 3 columns of table, got 3"));
+  CHECK_THAT(refused([](auto& o) { o.label = -4; }), ContainsSubstring("got -1"));
+  CHECK_THAT(refused([](auto& o) { o.features = {1, 1}; }), ContainsSubstring("got 1 twice"));
+  CHECK_THAT(refused([](auto& o) { o.features = {0}; }), ContainsSubstring("must not be one of the features"));
+  CHECK_THAT(refused([](auto& o) { o.separator = '.'; }), ContainsSubstring("separator"));
+  CHECK_THAT(refused([](auto& o) { o.classes = 0; }), ContainsSubstring("classes"));
+  CHECK_THAT(refused([](auto& o) { o.max_line = 0; }), ContainsSubstring("max_line"));
+  CHECK_THAT(refused([](auto& o) { o.missing = std::numeric_limits<double>::quiet_NaN(); }),
+             ContainsSubstring("missing"));
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The trainer `higgs` on a small table: what it prints, what it refuses, and that a run goes on to the same bytes.
+set -euo pipefail
+export LC_ALL=C
+
+higgs=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/higgs
+[[ -x $higgs ]] || exit 77 # skipped: the examples are not built
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export XDG_DATA_HOME=$work/share
+
+fail() {
+  echo "failed: $*" >&2
+  cat out err >&2
+  exit 1
+}
+
+# 3 features; the label says whether the first two have the same sign
+awk 'BEGIN {
+  srand(1)
+  for (i = 0; i < 1500; ++i) {
+    a = rand() - 0.5; b = rand() - 0.5
+    printf "%.18e,%.18e,%.18e,%.6f\n", (a * b > 0), a, 1000 + b, i
+  }
+}' >table.csv
+gzip -c table.csv >table.csv.gz
+
+run() { "$higgs" --hidden 16 --batch 20 --test-rows "${test_rows:-300}" "$@" >out 2>err; }
+field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
+
+# refused PATTERN OPTION...: status 1, nothing on standard output, one line on standard error that matches
+refused() {
+  local status=0
+  run "${@:2}" --quiet || status=$?
+  [[ $status -eq 1 && ! -s out && $(wc -l <err) -eq 1 ]] || fail "status $status: ${*:2}"
+  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
+}
+
+run --data table.csv.gz --epochs 20 --learning-rate 0.01 || fail "train"
+[[ $(field epochs) -eq 20 && $(field steps) -eq 1200 ]] || fail "steps"
+[[ $(field samples) -eq 1200 && $(field test_rows) -eq 300 ]] || fail "rows"
+awk "BEGIN {exit !($(field test_accuracy) > 0.9 && $(field test_auc) > 0.95)}" || fail "it does not learn"
+[[ $(grep -c 'rows/s  accuracy .* AUC' err) -eq 20 ]] || fail "a line for each epoch"
+
+# The same by a pipe, in a single pass; and from the directory
+run --data table.csv --schedule constant --save file.run --evaluate-every 25 || fail "file"
+[[ $(grep -c AUC err) -eq 3 ]] || fail "evaluations within the epoch"
+cat table.csv.gz | run --data - --save pipe.run || fail "pipe" # its length is unknown: a constant rate
+mkdir -p share/altmin/higgs && cp table.csv.gz share/altmin/higgs/HIGGS.csv.gz
+run --schedule constant --save place.run --quiet --threads 1 || fail "usual place"
+[[ $(wc -l <out) -eq 1 && ! -s err ]] || fail "quiet"
+cmp file.run place.run || fail "threads or place change the result"
+
+# Runs that stop in the middle of the first and of the second pass go on to the same bytes.
+run --data table.csv --epochs 3 --save whole.run || fail "whole"
+run --data table.csv --epochs 3 --save part.run --time-limit 1e-9 || fail "part"
+[[ $(field steps) -eq 1 ]] || fail "one step"
+run --data table.csv --resume part.run --save part.run || fail "resume"
+cmp whole.run part.run || fail "a run resumed in its first pass ends otherwise"
+run --data table.csv --epochs 3 --schedule constant --save whole.run || fail "whole"
+run --data table.csv --epochs 1 --schedule constant --save part.run || fail "first pass"
+run --data table.csv --epochs 3 --resume part.run --save part.run --time-limit 1e-9 || fail "part"
+[[ $(field steps) -eq 61 ]] || fail "one step of the second pass"
+run --data table.csv --resume part.run --save part.run || fail "resume"
+cmp whole.run part.run || fail "a run resumed in its second pass ends otherwise"
+
+refused 'nowhere: expected a file to read' --data nowhere
+refused 'no HIGGS.csv.gz' --data .
+test_rows=5000 refused 'expected more than 5000 rows' --data table.csv
+cat table.csv | refused 'only once' --data - --epochs 2
+refused '--patience' --data table.csv --patience 2
+sed '700s/,/,x/' table.csv >bad.csv
+refused 'bad.csv, line 700, column 2: expected a number' --data bad.csv
+run --data bad.csv --skip-bad-rows || fail "skip"
+[[ $(field skipped_rows) -eq 1 && $(field samples) -eq 1199 ]] || fail "skipped rows"
+head -c 20000 table.csv.gz >cut.csv.gz
+refused 'cut.csv.gz, line [0-9]*: expected sound gzip data, got: unexpected end of file' --data cut.csv.gz
