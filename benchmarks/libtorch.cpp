@@ -14,7 +14,23 @@ using bench::Index;
 using bench::Model;
 
 torch::nn::Sequential sequential(const Model& model) {
+  namespace nn = torch::nn;
   torch::nn::Sequential net;
+  if (model.lenet) {
+    return nn::Sequential{nn::Unflatten(nn::UnflattenOptions(1, {1, 28, 28})),
+                          nn::Conv2d(nn::Conv2dOptions(1, 6, 5)),
+                          nn::MaxPool2d(2),
+                          nn::ReLU(),
+                          nn::Conv2d(nn::Conv2dOptions(6, 16, 5)),
+                          nn::MaxPool2d(2),
+                          nn::ReLU(),
+                          nn::Flatten(),
+                          nn::Linear(256, 120),
+                          nn::ReLU(),
+                          nn::Linear(120, 84),
+                          nn::ReLU(),
+                          nn::Linear(84, 10)};
+  }
   for (std::size_t i = 0; i + 1 < model.sizes.size(); ++i) {
     net->push_back(torch::nn::Linear(model.sizes[i], model.sizes[i + 1]));
     if (i + 2 == model.sizes.size()) break;

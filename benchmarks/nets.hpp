@@ -24,8 +24,15 @@ struct Model {
   std::vector<Index> sizes;  // features, hidden layers, classes
   Index batch = 200;
   bool batch_norm = false;
+  bool lenet = false;  // LeNet-5 between the features and the classes
 
   altmin::Layers<float> layers() const {
+    using namespace altmin;
+    if (lenet) {
+      Layers<float> result{Shape{1, 28, 28}};
+      result.add(Conv2d{6, 5}).add(MaxPool2d{}).add(Relu{}).add(Conv2d{16, 5}).add(MaxPool2d{}).add(Relu{});
+      return result.add(Dense{120}).add(Relu{}).add(Dense{84}).add(Relu{}).add(Dense{sizes.back()});
+    }
     altmin::Layers<float> result{sizes.front()};
     for (std::size_t i = 1; i + 1 < sizes.size(); ++i) {
       result.add(altmin::Dense{sizes[i]});
@@ -56,15 +63,19 @@ struct Model {
 /// cheaper way down to each code (see CodeProblem).
 inline double operations(const Model& model, Index batch, int code_iterations) {
   double multiplications = 0;
-  for (std::size_t l = 1; l < model.sizes.size(); ++l) {
-    const auto inputs = static_cast<double>(model.sizes[l - 1]);
-    const auto outputs = static_cast<double>(model.sizes[l]);
-    const double product = static_cast<double>(batch) * inputs * outputs;
+  bool lowest = true;
+  for (const auto& layer : model.layers()) {
+    if (layer.role() != altmin::Role::map) continue;
+    const auto& weight = layer.parameters()[0].value();
+    const auto inputs = static_cast<double>(weight.cols());
+    const auto outputs = static_cast<double>(weight.rows());
+    const auto columns = static_cast<double>(batch * layer.lowered_shape().columns);
+    const double product = columns * inputs * outputs;
     multiplications += 2 * product;  // forward, gradient
-    if (l == 1) continue;
+    if (std::exchange(lowest, false)) continue;
     const double both_ways = 2 * code_iterations * product;
-    const double normal = inputs * inputs * (outputs / 2 + static_cast<double>(batch) * (code_iterations - 1));
-    const bool squared = l + 1 < model.sizes.size() && !model.batch_norm;
+    const double normal = inputs * inputs * (outputs / 2 + columns * (code_iterations - 1));
+    const bool squared = layer.matrix().size() > 0 && weight.rows() > model.sizes.back() && !model.batch_norm;
     multiplications += code_iterations == 0 ? product : squared ? std::min(both_ways, 2 * product + normal) : both_ways;
   }
   return 2 * multiplications;
@@ -83,6 +94,7 @@ inline std::vector<Model> models() {
           {"784-500-500-10", {784, 500, 500, 10}},
           {"784-500-500-10-bn", {784, 500, 500, 10}, 200, true},
           {"784-2048-2048-10", {784, 2048, 2048, 10}, 512},
+          {"lenet5", {784, 10}, 200, false, true},
           tower("512x10", 512, 10)};
 }
 

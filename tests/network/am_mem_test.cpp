@@ -151,7 +151,12 @@ TEST_CASE("the preconditioned step does not depend on the scale of inputs or res
     for (int s = 0; s < 3; ++s) {
       const Matrix<double> inputs = input_scale * a;
       Matrix<double> residual = residual_scale * r;
-      const double correction = step.advance(workers.lane(), AmMem{}, inputs, residual);
+      const auto in_two_parts = [&](auto&& use) {
+        use(0, inputs.leftCols(25));
+        use(25, inputs.rightCols(15));
+      };
+      const double correction =
+          step.advance(workers.lane(), AmMem{}.rates(false, 1).preconditioned(), residual, in_two_parts);
       weight += AmMem{}.learning_rate / correction * step.velocity();
     }
     return weight;

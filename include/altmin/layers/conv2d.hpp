@@ -129,13 +129,13 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       for_each_chunk([&](Index channel, Index channels) {
         std::fill_n(memory, channels * image_.channel_size() + Tile::rows, Scalar(0));
         for (Index o = 0; o < config_.outputs; o += most_outputs) {
-          const Index outputs = std::min(most_outputs, config_.outputs - o);
+          const Index channels_out = std::min(most_outputs, config_.outputs - o);
           for_each_tile(image_.length(), Tile::rows, [&](Index p, Index count) {
-            bring(dy, t, o, outputs, p, count, slopes, Tile::rows);
+            bring(dy, t, o, channels_out, p, count, slopes, Tile::rows);
             for_each_tile(channels * window_.area(), columns, [&](Index k, Index width) {
               const Scalar* const weights = weight().data() + (channel * window_.area() + k) * config_.outputs + o;
               Tile::multiply(LeftPanel{slopes, Tile::rows}, detail::RightColumns<Scalar>{weights, config_.outputs},
-                             outputs, Tile::rows, width, {parts, Tile::rows, Scalar(1), false});
+                             channels_out, Tile::rows, width, {parts, Tile::rows, Scalar(1), false});
               for (Index j = 0; j < width; ++j) {
                 Scalar* const to = memory + p + offsets_[std::size_t(k + j)];
                 const Scalar* const from = parts + j * Tile::rows;
@@ -238,11 +238,11 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// Brings some outputs of dy to where they stand by numbers, zeros between the positions.
-  void bring(ConstView<Scalar> dy, Index t, Index output, Index outputs, Index first, Index length, Scalar* to,
+  void bring(ConstView<Scalar> dy, Index t, Index output, Index channels_out, Index first, Index length, Scalar* to,
              Index step) const {
-    std::fill_n(to, outputs * step, Scalar(0));
+    std::fill_n(to, channels_out * step, Scalar(0));
     for_each_run(first, length, [&](Index i, Index position, Index count) {
-      for (Index o = 0; o < outputs; ++o) {
+      for (Index o = 0; o < channels_out; ++o) {
         const Scalar* const from = dy.address((output + o) * window_.positions() + position, t);
         for (Index n = 0; n < count; ++n) to[o * step + i + n] = from[n];
       }
@@ -250,25 +250,25 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// y = the kernels over x, plus the bias where asked.
-  void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool bias) const {
+  void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
     for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
       Scalar* const products = memory + room / 2;
       for_each_chunk([&](Index channel, Index channels) {
         image_.lay_out(pixels(x, channel, t), channels, memory);
         const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs;
         for_each_tile(image_.length(), Tile::rows, [&](Index p, Index length) {
-          for_each_tile(config_.outputs, most_products, [&](Index o, Index outputs) {
+          for_each_tile(config_.outputs, most_products, [&](Index o, Index channels_out) {
             Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
                            detail::RightRows<Scalar>{weights + o, config_.outputs}, channels * window_.area(), length,
-                           outputs, {products, Tile::rows, Scalar(1), false});
+                           channels_out, {products, Tile::rows, Scalar(1), false});
             for_each_run(p, length, [&](Index i, Index position, Index count) {
-              for (Index j = 0; j < outputs; ++j) {
+              for (Index j = 0; j < channels_out; ++j) {
                 Scalar* const to = y.address((o + j) * window_.positions() + position, t);
                 const Scalar* const from = products + j * Tile::rows + i;
                 if (channel > 0) {
                   for (Index n = 0; n < count; ++n) to[n] += from[n];
                 } else {
-                  const Scalar start = bias ? this->parameters_[1].value()(o + j) : Scalar(0);
+                  const Scalar start = with_bias ? this->parameters_[1].value()(o + j) : Scalar(0);
                   for (Index n = 0; n < count; ++n) to[n] = start + from[n];
                 }
               }
@@ -292,11 +292,12 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     for (Index t = 0; t < x.cols(); ++t) {
       image_.lay_out(pixels(x, channel, t), channels, memory);
       for_each_tile(image_.length(), depth, [&](Index p, Index length) {
-        for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index outputs) {
-          bring(dy, t, o, outputs, p, length, slopes, depth);
-          Tile::pack(slopes, depth, 1, outputs, length, packed);
+        for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index channels_out) {
+          bring(dy, t, o, channels_out, p, length, slopes, depth);
+          Tile::pack(slopes, depth, 1, channels_out, length, packed);
           Tile::multiply(LeftPanel{packed, Tile::rows}, detail::ScatteredRightColumns<Scalar>{memory + p, offsets},
-                         length, outputs, count, {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
+                         length, channels_out, count,
+                         {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
         });
       });
     }

@@ -29,7 +29,7 @@ struct AmMem {
   double mu = 1;
   double mu_increment = 0;
   int code_iterations = 5;
-  double code_learning_rate = 0.01;
+  double code_learning_rate = 0.001;
   double code_momentum = 0.9;
   int weight_iterations = 1;
   /// Rate of the preconditioned steps; 0 or more. Coordinate descent has none. Source: the best of a few on MNIST.

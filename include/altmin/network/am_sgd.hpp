@@ -12,7 +12,7 @@ struct AmSgd {
   double mu = 1;
   double mu_increment = 0;
   int code_iterations = 5;
-  double code_learning_rate = 0.01;
+  double code_learning_rate = 0.001;
   double code_momentum = 0.9;
   int weight_iterations = 1;
   double learning_rate = 0.1;
