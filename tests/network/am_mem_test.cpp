@@ -152,8 +152,8 @@ TEST_CASE("the preconditioned step does not depend on the scale of inputs or res
       const Matrix<double> inputs = input_scale * a;
       Matrix<double> residual = residual_scale * r;
       const auto in_two_parts = [&](auto&& use) {
-        use(0, inputs.leftCols(25));
-        use(25, inputs.rightCols(15));
+        use(0, altmin::ConstView<double>{inputs}.slice(0, 25));
+        use(25, altmin::ConstView<double>{inputs}.slice(25, 15));
       };
       const double correction =
           step.advance(workers.lane(), AmMem{}.rates(false, 1).preconditioned(), residual, in_two_parts);
