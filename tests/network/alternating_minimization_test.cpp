@@ -91,6 +91,7 @@ TEMPLATE_TEST_CASE("one code iteration with forward inputs moves every layer alo
   AmSgd am = plain(AmSgd{});
   am.output_learning_rate = 1;
   am.code_iterations = 1;
+  am.code_learning_rate = 0.01;  // so that what is left of it at the lowest layer still moves a float
   am.weight_inputs = altmin::WeightInputs::forward;
   const double tolerance = std::is_same_v<TestType, float> ? 1e-4 : 1e-12;
   for (const bool preserve_scale : {true, false}) {

@@ -61,6 +61,7 @@ struct AmMem {
   static AmMem coordinate_descent() {
     AmMem options;
     options.form = MemoryForm::coordinate_descent;
+    options.code_learning_rate = 0.01;  // weights go as far as codes do, whatever the rates
     options.output_learning_rate = 0.001;
     return options;
   }
