@@ -256,7 +256,8 @@ TEST_CASE("files of this version stay readable", "[model]") {
   CHECK(saved.notes.at("comment") == "kept as it was written");
   REQUIRE(saved.network.algorithm<AmMem>() != nullptr);
   AmMem options;
-  options.root_interval = 100;
+  options.root_interval = 100;  // the default of that time, as is the next
+  options.code_learning_rate = 0.01;
   CHECK(saved.network.algorithm<AmMem>()->config() == options);
 
   // Written by numpy, as PyTorch would: see write_like_pytorch.py.
