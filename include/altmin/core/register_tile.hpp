@@ -15,6 +15,13 @@
 #define ALTMIN_UNROLL
 #endif
 
+// GCC would load a packet once more for each use, and processors load less than they multiply.
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#define ALTMIN_KEEP_LOADED(packet) __asm__("" : "+v"(packet))
+#else
+#define ALTMIN_KEEP_LOADED(packet)
+#endif
+
 namespace altmin::detail {
 
 /// Some rows of a left factor: (i, k) stands at data[i + k * step].
@@ -187,9 +194,10 @@ struct RegisterTile {
     }
   }
 
+  // Not inline: what stands around it would take its registers.
   template <int Packets, int Columns, class Left, class Right>
-  static void tile(const Left& left, const Right& right, Index depth, Index row_count,
-                   const ProductOutput<Scalar>& out) {
+  EIGEN_DONT_INLINE static void tile(const Left& left, const Right& right, Index depth, Index row_count,
+                                     const ProductOutput<Scalar>& out) {
     using namespace Eigen::internal;
     const Scalar* a = left.begin();
     const Scalar* b = right.data;
@@ -202,7 +210,10 @@ struct RegisterTile {
     for (Index k = 0; k < depth; ++k) {
       Packet column[std::size_t{Packets}];
       ALTMIN_UNROLL
-      for (int p = 0; p < Packets; ++p) column[p] = ploadu<Packet>(a + p * lanes);
+      for (int p = 0; p < Packets; ++p) {
+        column[p] = ploadu<Packet>(a + p * lanes);
+        ALTMIN_KEEP_LOADED(column[p]);
+      }
       ALTMIN_UNROLL
       for (int j = 0; j < Columns; ++j) {
         const Packet factor = pset1<Packet>(right.at(b, j));
@@ -237,6 +248,47 @@ struct RegisterTile {
   }
 };
 
+/// Dot products of long lines with others, as many as fit into vector registers. Each sum stays spread over the lanes
+/// of a packet, so that it can go on with further lines.
+template <class Scalar>
+struct DotTile {
+  using Packet = typename RegisterTile<Scalar>::Packet;
+  static constexpr int lanes = RegisterTile<Scalar>::lanes;
+  static constexpr int lefts = 3;
+  static constexpr int rights = RegisterTile<Scalar>::columns;
+
+  /// Adds `lefts` times `rights` products to sums[(i * rights + j) * lanes], a packet each: of the lines at
+  /// left + i * step and those at right + offsets[j], `length` being a multiple of `lanes`.
+  EIGEN_DONT_INLINE static void add(const Scalar* left, Index step, const Scalar* right, const std::int32_t* offsets,
+                                    Index length, Scalar* sums) {
+    using namespace Eigen::internal;
+    Packet totals[std::size_t{lefts}][std::size_t{rights}];
+    ALTMIN_UNROLL
+    for (int i = 0; i < lefts; ++i) {
+      ALTMIN_UNROLL
+      for (int j = 0; j < rights; ++j) totals[i][j] = ploadu<Packet>(sums + (i * rights + j) * lanes);
+    }
+    for (Index p = 0; p < length; p += lanes) {
+      Packet values[std::size_t{lefts}];
+      ALTMIN_UNROLL
+      for (int i = 0; i < lefts; ++i) values[i] = ploadu<Packet>(left + i * step + p);
+      ALTMIN_UNROLL
+      for (int j = 0; j < rights; ++j) {
+        Packet value = ploadu<Packet>(right + offsets[j] + p);
+        ALTMIN_KEEP_LOADED(value);
+        ALTMIN_UNROLL
+        for (int i = 0; i < lefts; ++i) totals[i][j] = pmadd(values[i], value, totals[i][j]);
+      }
+    }
+    ALTMIN_UNROLL
+    for (int i = 0; i < lefts; ++i) {
+      ALTMIN_UNROLL
+      for (int j = 0; j < rights; ++j) pstoreu(sums + (i * rights + j) * lanes, totals[i][j]);
+    }
+  }
+};
+
 }  // namespace altmin::detail
 
 #undef ALTMIN_UNROLL
+#undef ALTMIN_KEEP_LOADED

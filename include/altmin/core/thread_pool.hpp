@@ -52,9 +52,14 @@ class ThreadPool {
       for (Index i = 0; i < count; ++i) body(i, slot);
       return;
     }
+    // Within another loop, nobody needs to know of this one while all have work.
+    Index first = 0;
+    while (depth > 0 && first < count && waiting_.load(std::memory_order_relaxed) == 0) body(first++, slot);
+    if (first == count) return;
     using Plain = std::remove_reference_t<Body>;
     Loop loop;
     loop.count = count;
+    loop.next = loop.ended = first;
     loop.depth = depth;
     loop.body = const_cast<void*>(static_cast<const void*>(&body));
     loop.call = [](void* context, Index i, int s) { (*static_cast<Plain*>(context))(i, s); };
@@ -148,6 +153,7 @@ class ThreadPool {
       return deepest_.load(std::memory_order_acquire) >= depth ||
              (loop != nullptr && loop->done.load(std::memory_order_acquire));
     };
+    ++waiting_;
     lock.unlock();
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::milliseconds{1};
@@ -158,6 +164,7 @@ class ThreadPool {
     }
     lock.lock();
     awake_.wait(lock, [&] { return quit_ || ready(); });
+    --waiting_;
   }
 
   void note_deepest() {
@@ -172,6 +179,7 @@ class ThreadPool {
   std::condition_variable awake_;
   Loop* loops_ = nullptr;         // guarded by mutex_
   bool quit_ = false;             // guarded by mutex_
+  std::atomic<int> waiting_{0};   // threads without work
   std::atomic<int> deepest_{-1};  // the largest depth in loops_, -1 without any: to be looked at without the lock
 };
 

@@ -59,6 +59,15 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     channels_ = std::clamp<Index>(image_room / image_.channel_size(), 1, input.channels);
     const Index in_parts = part_columns(4) / window_.area() + 2;
     offsets_ = image_.offsets(std::min(input.channels, std::max(channels_, in_parts)));
+    offsets_.resize(offsets_.size() + Dots::rights);
+    outputs_ = std::clamp<Index>(room / 4 / line_length(), 1, config.outputs);
+    taps_ = config.stride.width == 1 && outputs_ == config.outputs ? config.kernel.width : 1;
+    for (Index s = 0; s < taps_; ++s) {
+      for (Index o = 0; o < outputs_; ++o) {
+        slope_offsets_.push_back(static_cast<std::int32_t>(o * line_length() + taps_ - 1 - s));
+      }
+    }
+    slope_offsets_.push_back(0);
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
   }
 
@@ -120,30 +129,36 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
+  /// What comes down to a row of the kernel's width from all outputs at once is one product.
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
-    constexpr Index columns = 64;         // values of a window that come down together
-    constexpr Index most_outputs = 1024;  // from so many outputs
+    constexpr Index columns = 64;  // rows of kernels that are dealt with together
+    const Index length = image_.length() + taps_ - 1;
     for_each_sample(lane, dy.cols(), [&](Index t, Scalar* memory) {
       Scalar* const slopes = memory + room / 2;
-      Scalar* const parts = slopes + most_outputs * Tile::rows;
+      Scalar* const parts = slopes + room / 4 + line_length();
       for_each_chunk([&](Index channel, Index channels) {
         std::fill_n(memory, channels * image_.channel_size() + Tile::rows, Scalar(0));
-        for (Index o = 0; o < config_.outputs; o += most_outputs) {
-          const Index channels_out = std::min(most_outputs, config_.outputs - o);
-          for_each_tile(image_.length(), Tile::rows, [&](Index p, Index count) {
-            bring(dy, t, o, channels_out, p, count, slopes, Tile::rows);
-            for_each_tile(channels * window_.area(), columns, [&](Index k, Index width) {
-              const Scalar* const weights = weight().data() + (channel * window_.area() + k) * config_.outputs + o;
-              Tile::multiply(LeftPanel{slopes, Tile::rows}, detail::RightColumns<Scalar>{weights, config_.outputs},
-                             channels_out, Tile::rows, width, {parts, Tile::rows, Scalar(1), false});
-              for (Index j = 0; j < width; ++j) {
-                Scalar* const to = memory + p + offsets_[std::size_t(k + j)];
-                const Scalar* const from = parts + j * Tile::rows;
-                for (Index n = 0; n < Tile::rows; ++n) to[n] += from[n];  // zeros behind the last position
+        for_each_tile(config_.outputs, outputs_, [&](Index o, Index outputs) {
+          lay_out_slopes(dy, t, o, outputs, slopes);
+          for_each_tile(length, Tile::rows, [&](Index p, Index left) {
+            const Index rows = whole_packets(left);
+            for_each_tile(channels * window_.area() / taps_, columns, [&](Index k, Index width) {
+              const Index first = (channel * window_.area() + k * taps_) * config_.outputs + o;
+              Tile::multiply(detail::ScatteredLeftPanel<Scalar>{slopes + p, slope_offsets_.data()},
+                             detail::RightColumns<Scalar>{weight().data() + first, taps_ * config_.outputs},
+                             taps_ * outputs, rows, width, {parts, Tile::rows, Scalar(1), false});
+              // Not one after the other: those of neighbouring rows overlap, and a processor waits for what it has just
+              // written.
+              for (Index r = 0; r < config_.kernel.height; ++r) {
+                for (Index j = r; j < width; j += config_.kernel.height) {
+                  Scalar* const to = memory + p + offsets_[std::size_t((k + j) * taps_)];
+                  const Scalar* const from = parts + j * Tile::rows;
+                  for (Index n = 0; n < rows; ++n) to[n] += from[n];  // zeros behind the last position
+                }
               }
             });
           });
-        }
+        });
         image_.take_back(memory, channels, dx.address(channel * window_.input().height * window_.input().width, t));
       });
     });
@@ -185,6 +200,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  private:
   using Tile = detail::RegisterTile<Scalar>;
   using LeftPanel = detail::LeftPanel<Scalar>;
+  using Dots = detail::DotTile<Scalar>;
 
   using PackingBuffer = detail::PackingBuffer<Scalar>;
 
@@ -225,56 +241,50 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     for (Index first = 0; first < length; first += step) use(first, std::min(step, length - first));
   }
 
-  /// Calls use(i, position, count) for the positions among the numbers first .. first + length - 1, those of one row at
-  /// a time: from number first + i on.
-  template <class Use>
-  void for_each_run(Index first, Index length, Use&& use) const {
-    for (Index i = 0; i < length;) {
-      const Index y = (first + i) / image_.line();
-      const Index x = (first + i) % image_.line();
-      if (x < window_.width()) use(i, y * window_.width() + x, std::min(window_.width() - x, length - i));
-      i += image_.line() - x;
-    }
+  static constexpr Index dots = Index{Dots::lefts} * Dots::rights * Dots::lanes;
+  static constexpr Index tile_count(Index length, Index tile) { return (length + tile - 1) / tile; }
+  static constexpr Index whole_packets(Index rows) { return tile_count(rows, Tile::lanes) * Tile::lanes; }
+
+  /// Numbers of an output in line with each other, with room before and behind for what a tile reads there.
+  Index line_length() const {
+    const Index most = image_.length() + config_.kernel.width - 1;
+    return (most + Tile::rows - 1) / Tile::rows * Tile::rows + config_.kernel.width - 1;
   }
 
-  /// Brings some outputs of dy to where they stand by numbers, zeros between the positions.
-  void bring(ConstView<Scalar> dy, Index t, Index output, Index channels_out, Index first, Index length, Scalar* to,
-             Index step) const {
-    std::fill_n(to, channels_out * step, Scalar(0));
-    for_each_run(first, length, [&](Index i, Index position, Index count) {
-      for (Index o = 0; o < channels_out; ++o) {
-        const Scalar* const from = dy.address((output + o) * window_.positions() + position, t);
-        for (Index n = 0; n < count; ++n) to[o * step + i + n] = from[n];
+  /// All of some outputs of dy, by numbers: a line each, behind taps_ - 1 zeros.
+  void lay_out_slopes(ConstView<Scalar> dy, Index t, Index output, Index outputs, Scalar* lines) const {
+    std::fill_n(lines, outputs * line_length(), Scalar(0));
+    for (Index o = 0; o < outputs; ++o) {
+      const Scalar* from = dy.address((output + o) * window_.positions(), t);
+      Scalar* to = lines + o * line_length() + taps_ - 1;
+      for (Index y = 0; y < window_.height(); ++y, from += window_.width(), to += image_.line()) {
+        detail::copy_row(from, window_.width(), to);
       }
-    });
+    }
   }
 
   /// y = the kernels over x, plus the bias where asked.
   void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
     for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
       Scalar* const products = memory + room / 2;
-      for_each_chunk([&](Index channel, Index channels) {
-        image_.lay_out(pixels(x, channel, t), channels, memory);
-        const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs;
-        for_each_tile(image_.length(), Tile::rows, [&](Index p, Index length) {
-          for_each_tile(config_.outputs, most_products, [&](Index o, Index channels_out) {
+      for_each_tile(config_.outputs, outputs_, [&](Index o, Index outputs) {
+        for_each_chunk([&](Index channel, Index channels) {
+          image_.lay_out(pixels(x, channel, t), channels, memory);
+          const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs + o;
+          for_each_tile(image_.length(), Tile::rows, [&](Index p, Index left) {
             Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
-                           detail::RightRows<Scalar>{weights + o, config_.outputs}, channels * window_.area(), length,
-                           channels_out, {products, Tile::rows, Scalar(1), false});
-            for_each_run(p, length, [&](Index i, Index position, Index count) {
-              for (Index j = 0; j < channels_out; ++j) {
-                Scalar* const to = y.address((o + j) * window_.positions() + position, t);
-                const Scalar* const from = products + j * Tile::rows + i;
-                if (channel > 0) {
-                  for (Index n = 0; n < count; ++n) to[n] += from[n];
-                } else {
-                  const Scalar start = with_bias ? this->parameters_[1].value()(o + j) : Scalar(0);
-                  for (Index n = 0; n < count; ++n) to[n] = start + from[n];
-                }
-              }
-            });
+                           detail::RightRows<Scalar>{weights, config_.outputs}, channels * window_.area(),
+                           whole_packets(left), outputs, {products + p, line_length(), Scalar(1), channel > 0});
           });
         });
+        for (Index j = 0; j < outputs; ++j) {
+          const Scalar start = with_bias ? this->parameters_[1].value()(o + j) : Scalar(0);
+          const Scalar* from = products + j * line_length();
+          Scalar* to = y.address((o + j) * window_.positions(), t);
+          for (Index row = 0; row < window_.height(); ++row, from += image_.line(), to += window_.width()) {
+            for (Index n = 0; n < window_.width(); ++n) to[n] = start + from[n];
+          }
+        }
       });
     });
   }
@@ -282,28 +292,81 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// The columns first .. first + count - 1 of the derivative of <f(x), dy> by the weight.
   void correlate(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                  Scalar* memory) const {
+    if (config_.outputs < Tile::lanes && tile_count(count, Dots::rights) * dots <= room / 16 &&
+        (config_.outputs + Dots::lefts) * line_length() <= room / 4) {
+      correlate_by_lines(x, dy, gradient, first, count, memory);
+    } else {
+      correlate_by_columns(x, dy, gradient, first, count, memory);
+    }
+  }
+
+  /// With outputs that fill no packet: each weight's is a sum of dot products, of a line of slopes with one of the
+  /// image.
+  void correlate_by_lines(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
+                          Scalar* memory) const {
+    Scalar* const slopes = memory + room / 2;
+    Scalar* const sums = slopes + room / 4;
+    const Index rows = tile_count(config_.outputs, Dots::lefts);
+    const Index columns = tile_count(count, Dots::rights);
+    const Channels seen = channels_of(first, count);
+    std::fill_n(sums, rows * columns * dots, Scalar(0));
+    for (Index t = 0; t < x.cols(); ++t) {
+      image_.lay_out(pixels(x, seen.first, t), seen.count, memory);
+      std::fill_n(memory + seen.count * image_.channel_size(), Tile::rows, Scalar(0));
+      lay_out_slopes(dy, t, 0, config_.outputs, slopes);
+      for (Index i = 0; i < rows; ++i) {
+        for (Index j = 0; j < columns; ++j) {
+          Dots::add(slopes + taps_ - 1 + i * Dots::lefts * line_length(), line_length(), memory,
+                    seen.offsets + j * Dots::rights, whole_packets(image_.length()), sums + (i * columns + j) * dots);
+        }
+      }
+    }
+    for (Index j = 0; j < count; ++j) {
+      for (Index o = 0; o < config_.outputs; ++o) {
+        const Index tile = o / Dots::lefts * columns + j / Dots::rights;
+        const Index place = o % Dots::lefts * Dots::rights + j % Dots::rights;
+        gradient(o, first + j) =
+            ConstView<Scalar>{sums + tile * dots + place * Dots::lanes, Dots::lanes, 1, Dots::lanes}.sum();
+      }
+    }
+  }
+
+  /// Else products of the slopes at many positions, packed, with what the kernel sees there.
+  void correlate_by_columns(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
+                            Scalar* memory) const {
     constexpr Index depth = 256;  // of a product
     Scalar* const slopes = memory + room / 2;
-    Scalar* const packed = slopes + depth * Tile::rows;
-    const Index channel = first / window_.area();
-    const Index channels = (first + count - 1) / window_.area() - channel + 1;
-    const std::int32_t* const offsets = offsets_.data() + (first - channel * window_.area());
+    Scalar* const packed = slopes + room / 4;
+    const Channels seen = channels_of(first, count);
     gradient.middleCols(first, count).setZero();
     for (Index t = 0; t < x.cols(); ++t) {
-      image_.lay_out(pixels(x, channel, t), channels, memory);
-      for_each_tile(image_.length(), depth, [&](Index p, Index length) {
-        for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index channels_out) {
-          bring(dy, t, o, channels_out, p, length, slopes, depth);
-          Tile::pack(slopes, depth, 1, channels_out, length, packed);
-          Tile::multiply(LeftPanel{packed, Tile::rows}, detail::ScatteredRightColumns<Scalar>{memory + p, offsets},
-                         length, channels_out, count,
-                         {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
+      image_.lay_out(pixels(x, seen.first, t), seen.count, memory);
+      for_each_tile(config_.outputs, outputs_, [&](Index output, Index outputs) {
+        lay_out_slopes(dy, t, output, outputs, slopes);
+        for_each_tile(image_.length(), depth, [&](Index p, Index length) {
+          for_each_tile(outputs, Tile::rows, [&](Index o, Index rows) {
+            Tile::pack(slopes + o * line_length() + taps_ - 1 + p, line_length(), 1, rows, length, packed);
+            Tile::multiply(LeftPanel{packed, Tile::rows},
+                           detail::ScatteredRightColumns<Scalar>{memory + p, seen.offsets}, length, rows, count,
+                           {gradient.address(output + o, first), gradient.outerStride(), Scalar(1), true});
+          });
         });
       });
     }
   }
 
-  static constexpr Index most_products = 1024;
+  /// The input channels that some columns of the weight are for.
+  struct Channels {
+    Index first;
+    Index count;
+    const std::int32_t* offsets;  // of the columns, from the first channel on
+  };
+
+  Channels channels_of(Index first, Index count) const {
+    const Index channel = first / window_.area();
+    return {channel, (first + count - 1) / window_.area() - channel + 1,
+            offsets_.data() + (first - channel * window_.area())};
+  }
 
   Conv2d config_;
   detail::Window window_;
@@ -311,6 +374,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Shape output_;
   Index channels_;                     // that are laid out together
   std::vector<std::int32_t> offsets_;  // of their values
+  Index outputs_;                      // that are laid out together
+  Index taps_;                         // of a kernel's row that are pulled back together
+  std::vector<std::int32_t> slope_offsets_;
 };
 
 }  // namespace altmin

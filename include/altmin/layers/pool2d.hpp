@@ -1,10 +1,19 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
-#include <type_traits>
 
 #include "altmin/layers/layer_base.hpp"
 #include "altmin/layers/window.hpp"
+
+// Small loops become vector instructions where compilers do not unroll them first.
+#if defined(__clang__)
+#define ALTMIN_VECTORIZE _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
+#elif defined(__GNUC__)
+#define ALTMIN_VECTORIZE _Pragma("GCC unroll 1")
+#else
+#define ALTMIN_VECTORIZE
+#endif
 
 namespace altmin {
 
@@ -24,55 +33,115 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   Shape output() const { return output_; }
 
  protected:
-  /// The sizes of a window, and how far it is from one row of the image to the next: numbers, or integral constants.
-  template <class Height, class Width, class Stride>
-  struct Walk {
-    /// Calls use(offset) for each pixel of the window that begins at a pixel, row by row.
+  /// Windows side by side, of any size.
+  struct Windows {
+    /// Calls use(i, pixel) for each window i, which begins at a pixel.
     template <class Use>
-    void operator()(Use&& use) const {
-      for (Index r = 0; r < height; ++r) {
-        for (Index s = 0; s < width; ++s) use(r * line + s);
+    void for_each(Use&& use) const {
+      for (Index i = 0; i < count; ++i) use(i, i * stride);
+    }
+
+    /// Calls use(pixel) for each pixel of the window that begins at `first`, row by row.
+    template <class Use>
+    void for_each_pixel(Index first, Use&& use) const {
+      for (Index r = 0; r < kernel.height; ++r) {
+        for (Index s = 0; s < kernel.width; ++s) use(first + r * line + s);
       }
     }
 
-    Height height;
-    Width width;
-    Stride stride;
-    Index line;
+    Index count;
+    Extent kernel;
+    Index stride;  // from one window to the next
+    Index line;    // from one row of the image to the next
   };
 
-  /// Calls body(walk, t, pixel, place) for each row of windows of each sample t: the first window begins at `pixel` of
-  /// the image, the others walk.stride apart, and the values begin at `place` of the output. The usual window has sizes
-  /// that compilers know.
+  /// N of the usual windows side by side, each two pixels wide and high. Loops over N, known to the compiler, become a
+  /// few vector instructions.
+  template <int N>
+  struct Squares {
+    /// The pixels of all windows: in the upper row a and b, in the lower c and d.
+    struct Pixels {
+      static constexpr std::size_t size = N;
+      Scalar a[size];
+      Scalar b[size];
+      Scalar c[size];
+      Scalar d[size];
+    };
+
+    Pixels load(const Scalar* image) const {
+      const Scalar* const below = image + line;
+      Pixels pixels;
+      ALTMIN_VECTORIZE
+      for (int i = 0; i < N; ++i) {
+        pixels.a[i] = image[2 * i];
+        pixels.b[i] = image[2 * i + 1];
+      }
+      ALTMIN_VECTORIZE
+      for (int i = 0; i < N; ++i) {
+        pixels.c[i] = below[2 * i];
+        pixels.d[i] = below[2 * i + 1];
+      }
+      return pixels;
+    }
+
+    void store(const Pixels& pixels, Scalar* image) const {
+      Scalar* const below = image + line;
+      ALTMIN_VECTORIZE
+      for (int i = 0; i < N; ++i) {
+        image[2 * i] = pixels.a[i];
+        image[2 * i + 1] = pixels.b[i];
+      }
+      ALTMIN_VECTORIZE
+      for (int i = 0; i < N; ++i) {
+        below[2 * i] = pixels.c[i];
+        below[2 * i + 1] = pixels.d[i];
+      }
+    }
+
+    Index line;  // from one row of the image to the next
+  };
+
+  /// Calls body(windows, t, pixel, place) for runs of windows of each sample t, all of them side by side: the first one
+  /// begins at `pixel` of the image, and its value stands at `place` of the output.
   template <class Body>
-  void for_each_row(const Lane<Scalar>& lane, Index samples, Body&& body) const {
-    using Two = std::integral_constant<Index, 2>;
-    const Extent kernel = window_.kernel();
-    const Extent stride = window_.stride();
+  void for_each_run(const Lane<Scalar>& lane, Index samples, Body&& body) const {
     const Shape& image = window_.input();
-    const auto run = [&](auto walk) {
-      lane.parallel_ranges(samples, image.size(), [&](Index first, Index count) {
-        for (Index t = first; t < first + count; ++t) {
-          for (Index c = 0; c < image.channels; ++c) {
-            for (Index y = 0; y < window_.height(); ++y) {
-              body(walk, t, (c * image.height + y * stride.height) * image.width,
-                   (c * window_.height() + y) * window_.width());
+    lane.parallel_ranges(samples, image.size(), [&](Index first, Index count) {
+      for (Index t = first; t < first + count; ++t) {
+        for (Index c = 0; c < image.channels; ++c) {
+          for (Index y = 0; y < window_.height(); ++y) {
+            const Index pixel = (c * image.height + y * window_.stride().height) * image.width;
+            const Index place = (c * window_.height() + y) * window_.width();
+            if (squares()) {
+              Index i = 0;
+              for (; i + 8 <= window_.width(); i += 8) body(Squares<8>{image.width}, t, pixel + 2 * i, place + i);
+              for (; i + 4 <= window_.width(); i += 4) body(Squares<4>{image.width}, t, pixel + 2 * i, place + i);
+              for (; i < window_.width(); ++i) body(Squares<1>{image.width}, t, pixel + 2 * i, place + i);
+            } else {
+              body(Windows{window_.width(), window_.kernel(), window_.stride().width, image.width}, t, pixel, place);
             }
           }
         }
-      });
-    };
-    if (kernel.height == 2 && kernel.width == 2 && stride.width == 2) {
-      run(Walk<Two, Two, Two>{{}, {}, {}, image.width});
-    } else {
-      run(Walk<Index, Index, Index>{kernel.height, kernel.width, stride.width, image.width});
-    }
+      }
+    });
   }
 
-  Index width() const { return window_.width(); }
+  /// Makes dx zero, but where it is about to be written: windows of four pixels may make up the whole image.
+  void clear(const Lane<Scalar>& lane, View<Scalar> dx) const {
+    const Shape& image = window_.input();
+    if (squares() && image.height % 2 == 0 && image.width % 2 == 0) return;
+    lane.parallel_ranges(dx.cols(), dx.rows(),
+                         [&](Index first, Index count) { dx.middleCols(first, count).setZero(); });
+  }
+
   Index area() const { return window_.kernel().height * window_.kernel().width; }
 
  private:
+  bool squares() const {
+    const auto both = [](Extent extent) { return extent.height == 2 && extent.width == 2; };
+    return both(window_.kernel()) && both(window_.stride());
+  }
+
   Config config_;
   detail::Window window_;
   Shape output_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,15 @@ class Window {
   Index width_;
 };
 
+/// Copies part of a row: most are so short that a call of memcpy would take longer.
+template <class Scalar>
+void copy_row(const Scalar* from, Index count, Scalar* to) {
+  Index i = 0;
+  for (; i + 8 <= count; i += 8) std::memcpy(to + i, from + i, 8 * sizeof(Scalar));
+  for (; i + 2 <= count; i += 2) std::memcpy(to + i, from + i, 2 * sizeof(Scalar));
+  for (; i < count; ++i) to[i] = from[i];
+}
+
 /// How an image lies in memory so that what a window sees in one place of it, from position to position, is one
 /// contiguous run: with its padding, and for strides above 1 with every stride-th row and column of a plane in a plane
 /// of their own (a phase). Positions are then counted with the gaps at the end of each row: position (y, x) is number
@@ -121,7 +131,11 @@ class PhasedImage {
   void lay_out(const Scalar* image, Index channels, Scalar* memory) const {
     std::fill_n(memory, channels * channel_size(), Scalar(0));
     for_each_row(image, channels, memory, [](const Scalar* from, Index step, Index count, Scalar* to) {
-      for (Index i = 0; i < count; ++i) to[i] = from[i * step];
+      if (step == 1) {
+        copy_row(from, count, to);
+      } else {
+        for (Index i = 0; i < count; ++i) to[i] = from[i * step];
+      }
     });
   }
 
@@ -129,7 +143,11 @@ class PhasedImage {
   template <class Scalar>
   void take_back(const Scalar* memory, Index channels, Scalar* image) const {
     for_each_row(image, channels, memory, [](Scalar* to, Index step, Index count, const Scalar* from) {
-      for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+      if (step == 1) {
+        copy_row(from, count, to);
+      } else {
+        for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+      }
     });
   }
 

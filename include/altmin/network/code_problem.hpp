@@ -53,13 +53,14 @@ struct CodeProblem {
   ConstView<Scalar> matrix() const { return block.matrix(); }
   Index samples() const { return code.cols(); }
 
-  /// The slices that one thread each takes through all iterations. Where W stays in a core's cache they are small: so
-  /// does then all that belongs to them.
+  /// The slices that one thread each takes through all iterations: of so many samples that all that belongs to them
+  /// stays in a core's cache, where W leaves room.
   detail::Cut slices() const {
-    constexpr Index cache = Index{1} << 20;
-    const bool near = matrix().size() * static_cast<Index>(sizeof(Scalar)) <= cache;
+    constexpr Index cache = (Index{1} << 20) / static_cast<Index>(sizeof(Scalar));
+    constexpr Index arrays = 8;  // as large as the code or smaller
     if (block.couples_samples()) return {samples(), samples(), 8};
-    return detail::Cut::shared(samples(), near ? 32 : 128, 8);
+    if (matrix().size() > cache) return detail::Cut::shared(samples(), 128, 8);
+    return detail::Cut::shared(samples(), std::clamp<Index>(cache / (arrays * code.rows()), 8, 32), 8);
   }
 
   /// Takes one thread's memory for any of the slices.
