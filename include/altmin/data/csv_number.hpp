@@ -1,6 +1,7 @@
 #pragma once
 
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -83,16 +84,30 @@ inline Decimal scan_decimal(const char* at) {
 
 /// The double nearest to a decimal number, where one operation on exact numbers finds it; false where it does not.
 inline bool nearest_double(const Decimal& number, double& value) {
-  constexpr double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static constexpr double tens[] = {1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11,
+                                    1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,  1e-1,  1e0,   1e1,
+                                    1e2,   1e3,   1e4,   1e5,   1e6,   1e7,   1e8,   1e9,   1e10,  1e11,  1e12,  1e13,
+                                    1e14,  1e15,  1e16,  1e17,  1e18,  1e19,  1e20,  1e21,  1e22};
   if (number.count > 19 || number.exponent < -22 || number.exponent > 22) return false;
-  const double power = powers[number.exponent < 0 ? -number.exponent : number.exponent];
+  const double power = tens[22 + (number.exponent < 0 ? -number.exponent : number.exponent)];  // exact
   if (number.digits <= std::uint64_t{1} << 53U) {
     const auto digits = static_cast<double>(number.digits);
     value = number.exponent < 0 ? digits / power : digits * power;
     return true;
   }
-#if defined(__x86_64__) && defined(__LDBL_MANT_DIG__) && __LDBL_MANT_DIG__ == 64
+#if defined(__FMA__)
+  // Twice the precision: `rest` is what `near` lacks, up to 2^-102 of it. The sum is right where such an error would
+  // not change how it is rounded.
+  const auto high = static_cast<double>(number.digits);
+  const auto low = static_cast<double>(static_cast<std::int64_t>(number.digits - static_cast<std::uint64_t>(high)));
+  const double factor = tens[22 + number.exponent];
+  const double near = high * factor;
+  const double rest = number.exponent < 0 ? (std::fma(-near, power, high) + low) * factor
+                                          : std::fma(low, power, std::fma(high, power, -near));
+  const double error = near * 0x1p-100;
+  value = near + (rest + error);
+  return value == near + (rest - error);
+#elif defined(__x86_64__) && defined(__LDBL_MANT_DIG__) && __LDBL_MANT_DIG__ == 64
   // 64 bits hold all of 19 digits. Rounding twice, to 64 bits and to 53, errs only where the first lands half way.
   const auto digits = static_cast<long double>(number.digits);
   const long double wide = number.exponent < 0 ? digits / power : digits * power;
