@@ -24,7 +24,7 @@ namespace {
 
 /// Sample i is the column (i, 10 i), its label i % 3, so that samples can be told apart after any shuffle.
 template <class Scalar>
-Dataset<Scalar> numbered(Index size) {
+Dataset<Scalar> tagged(Index size) {
   Matrix<Scalar> x(2, size);
   Labels y(size);
   for (Index i = 0; i < size; ++i) {
@@ -45,7 +45,7 @@ void require_whole_samples(const Dataset<Scalar>& data) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a data set holds labelled samples", "[dataset]", float, double) {
-  const Dataset<TestType> data = numbered<TestType>(7);
+  const Dataset<TestType> data = tagged<TestType>(7);
   CHECK(data.features() == 2);
   CHECK(data.size() == 7);
   CHECK(data.classes() == 3);
@@ -116,7 +116,7 @@ TEST_CASE("a data set refuses labels out of range", "[dataset]") {
 }
 
 TEST_CASE("values of a data set can be changed, its sizes cannot", "[dataset]") {
-  Dataset<float> data = numbered<float>(3);
+  Dataset<float> data = tagged<float>(3);
   data.mutable_x() *= 2;
   CHECK(data.x()(0, 2) == 4);
   CHECK(data.mutable_x().rows() == 2);
@@ -124,7 +124,7 @@ TEST_CASE("values of a data set can be changed, its sizes cannot", "[dataset]") 
 }
 
 TEMPLATE_TEST_CASE("take gives the first samples", "[dataset]", float, double) {
-  const Dataset<TestType> data = numbered<TestType>(7);
+  const Dataset<TestType> data = tagged<TestType>(7);
   const Dataset<TestType> first = data.take(2);
   CHECK(first.x() == data.x().leftCols(2));
   CHECK(first.y() == data.y().head(2));
@@ -137,7 +137,7 @@ TEMPLATE_TEST_CASE("take gives the first samples", "[dataset]", float, double) {
 }
 
 TEST_CASE("select gives samples by number", "[dataset]") {
-  const Dataset<float> data = numbered<float>(7);
+  const Dataset<float> data = tagged<float>(7);
   std::vector<Index> numbers{5, 0, 5};
   const Dataset<float> chosen = data.select({numbers.data(), 3});
   CHECK(chosen.x()(0, 0) == 5);
@@ -151,7 +151,7 @@ TEST_CASE("select gives samples by number", "[dataset]") {
 }
 
 TEMPLATE_TEST_CASE("split shares all samples out, shuffled by the seed", "[dataset]", float, double) {
-  const Dataset<TestType> data = numbered<TestType>(100);
+  const Dataset<TestType> data = tagged<TestType>(100);
   const auto parts = data.split(70, Seed{5});
   CHECK(parts.train.size() == 70);
   CHECK(parts.test.size() == 30);
@@ -181,7 +181,7 @@ TEST_CASE("split keeps real targets with their samples", "[dataset]") {
 }
 
 TEST_CASE("split refuses empty parts", "[dataset]") {
-  const Dataset<float> data = numbered<float>(10);
+  const Dataset<float> data = tagged<float>(10);
   CHECK_THROWS_AS(data.split(0), OptionError);
   CHECK_THROWS_AS(data.split(10), OptionError);
   CHECK_THROWS_AS(data.split(-1), OptionError);

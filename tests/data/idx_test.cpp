@@ -40,7 +40,7 @@ std::string big_endian(std::uint32_t value) {
   return bytes;
 }
 
-std::string pixels(std::uint32_t count) {
+std::string pixel_bytes(std::uint32_t count) {
   std::string bytes;
   for (std::uint32_t i = 0; i < count; ++i) bytes += static_cast<char>((i * 37) & 255U);
   return bytes;
@@ -48,7 +48,7 @@ std::string pixels(std::uint32_t count) {
 
 std::string image_file(std::uint32_t count, std::uint32_t rows, std::uint32_t columns) {
   return big_endian(0x803) + big_endian(count) + big_endian(rows) + big_endian(columns) +
-         pixels(count * rows * columns);
+         pixel_bytes(count * rows * columns);
 }
 
 std::string label_file(const std::string& labels) {
@@ -73,7 +73,7 @@ template <class Scalar>
 void check_images(const Matrix<Scalar>& x, Index count, Index features) {
   REQUIRE(x.rows() == features);
   REQUIRE(x.cols() == count);
-  const std::string bytes = pixels(static_cast<std::uint32_t>(x.size()));
+  const std::string bytes = pixel_bytes(static_cast<std::uint32_t>(x.size()));
   Index same = 0;
   for (Index i = 0; i < x.size(); ++i) {
     const auto byte = static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
@@ -128,7 +128,7 @@ std::string mutate(std::string bytes, Random& random) {
       case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8))); break;
       case 1: bytes[at] = static_cast<char>(below(256)); break;
       case 2: bytes.resize(at); break;
-      case 3: bytes.insert(at, pixels(1 + below(30))); break;
+      case 3: bytes.insert(at, pixel_bytes(1 + below(30))); break;
       case 4: bytes.erase(at, 1 + below(5)); break;
       default: {
         const std::uint32_t telling[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x10000, 0x803, 0x801};

@@ -14,20 +14,20 @@
 
 using altmin::FormatError;
 using altmin::Matrix;
-using Net = altmin::Network<float, Swish, Huber, AmLion, FeedbackAlignment>;
+using ExtendedNet = altmin::Network<float, Swish, Huber, AmLion, FeedbackAlignment>;
 
 TEST_CASE("networks of a user's own parts are saved, and go on to the same bits", "[extensions]") {
   altmin::Random random{altmin::Seed{1}};
   const Matrix<float> x = support::random_matrix<float>(3, 20, random);
   const Matrix<float> y = support::random_matrix<float>(2, 20, random);
   const auto check = [&](const auto& algorithm) {
-    Net::Layers layers{3};
+    ExtendedNet::Layers layers{3};
     layers.add(altmin::Dense{5}).add(Swish{0.5}).add(altmin::Dense{4}).add(Swish{2}).add(altmin::Dense{2});
-    Net net{layers, Huber{0.7}, algorithm, altmin::Seed{1}};
+    ExtendedNet net{layers, Huber{0.7}, algorithm, altmin::Seed{1}};
     net.set_threads(1);
     for (int s = 0; s < 3; ++s) REQUIRE(net.step(x, y));
     const std::string file = altmin::format_checkpoint(net);
-    auto saved = altmin::parse_checkpoint<Net>(file);
+    auto saved = altmin::parse_checkpoint<ExtendedNet>(file);
     CHECK(saved.network == net);
     net.step(x, y);
     CHECK(saved.network != net);

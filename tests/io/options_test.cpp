@@ -63,7 +63,7 @@ struct Everything {
   }
 };
 
-std::string refusal(const std::string& text) {
+std::string options_refusal(const std::string& text) {
   Everything value;
   return message<FormatError>([&] { read_options(nlohmann::json::parse(text), value, "it"); });
 }
@@ -96,19 +96,19 @@ TEST_CASE("what is missing keeps its value, and what is not known or does not fi
   read_options(nlohmann::json::parse(R"({"rate":2})"), value, "it");
   CHECK(value.count == 9);
   CHECK(value.rate == 2);
-  CHECK(refusal("[]") == "it: expected an object, got []");
-  CHECK(refusal(R"({"ratte":1})") == "it: there is no option 'ratte' in this version");
-  CHECK(refusal(R"({"inner":{"depht":1}})") == "it.inner: there is no option 'depht' in this version");
-  CHECK(refusal(R"({"flag":1})") == "it.flag: expected true or false, got 1");
-  CHECK(refusal(R"({"colour":"blue"})") == "it.colour: expected one of red, green, got \"blue\"");
-  CHECK(refusal(R"({"colour":1})") == "it.colour: expected one of red, green, got 1");
-  CHECK(refusal(R"({"count":1.5})") == "it.count: expected a whole number, up to 2147483647, got 1.5");
-  CHECK_THAT(refusal(R"({"count":2147483648})"), ContainsSubstring("it.count"));
-  CHECK_THAT(refusal(R"({"count":-2147483649})"), ContainsSubstring("it.count"));
-  CHECK(refusal(R"({"count":-2147483648})").empty());
-  CHECK_THAT(refusal(R"({"seed":-1})"), ContainsSubstring("it.seed: expected a whole number of 0 or more"));
-  CHECK(refusal(R"({"rate":"fast"})") == "it.rate: expected a number, got \"fast\"");
-  CHECK(refusal(R"({"text":1})") == "it.text: expected a string, got 1");
-  CHECK(refusal(R"({"list":[1,"x"]})") == "it.list[1]: expected a whole number, up to 2147483647, got \"x\"");
-  CHECK(refusal(R"({"set":"x"})") == "it.set: expected a number, got \"x\"");
+  CHECK(options_refusal("[]") == "it: expected an object, got []");
+  CHECK(options_refusal(R"({"ratte":1})") == "it: there is no option 'ratte' in this version");
+  CHECK(options_refusal(R"({"inner":{"depht":1}})") == "it.inner: there is no option 'depht' in this version");
+  CHECK(options_refusal(R"({"flag":1})") == "it.flag: expected true or false, got 1");
+  CHECK(options_refusal(R"({"colour":"blue"})") == "it.colour: expected one of red, green, got \"blue\"");
+  CHECK(options_refusal(R"({"colour":1})") == "it.colour: expected one of red, green, got 1");
+  CHECK(options_refusal(R"({"count":1.5})") == "it.count: expected a whole number, up to 2147483647, got 1.5");
+  CHECK_THAT(options_refusal(R"({"count":2147483648})"), ContainsSubstring("it.count"));
+  CHECK_THAT(options_refusal(R"({"count":-2147483649})"), ContainsSubstring("it.count"));
+  CHECK(options_refusal(R"({"count":-2147483648})").empty());
+  CHECK_THAT(options_refusal(R"({"seed":-1})"), ContainsSubstring("it.seed: expected a whole number of 0 or more"));
+  CHECK(options_refusal(R"({"rate":"fast"})") == "it.rate: expected a number, got \"fast\"");
+  CHECK(options_refusal(R"({"text":1})") == "it.text: expected a string, got 1");
+  CHECK(options_refusal(R"({"list":[1,"x"]})") == "it.list[1]: expected a whole number, up to 2147483647, got \"x\"");
+  CHECK(options_refusal(R"({"set":"x"})") == "it.set: expected a number, got \"x\"");
 }

@@ -372,11 +372,11 @@ TEST_CASE("derivatives agree with central differences, through every layer and l
   CHECK((Network<double>{everything<double>(), SoftmaxCrossEntropy{}, Adam{}}
              .check_gradients(problem.x, problem.y)
              .error) < 1e-7);
-  const auto smooth =
+  const auto other =
       Layers<double>{12}.add(Dense{6}).add(BatchNorm{}).add(altmin::Sigmoid{}).add(Dense{3}).add(altmin::Tanh{});
   const Matrix<double> target = problem.x.topRows(3);
-  CHECK((Network<double>{smooth, altmin::MeanSquaredError{}, Adam{}}.check_gradients(problem.x, target).error) < 1e-7);
-  CHECK((Network<double>{smooth, altmin::Hinge{}, Adam{}}.check_gradients(problem.x, problem.y).error) < 1e-7);
+  CHECK((Network<double>{other, altmin::MeanSquaredError{}, Adam{}}.check_gradients(problem.x, target).error) < 1e-7);
+  CHECK((Network<double>{other, altmin::Hinge{}, Adam{}}.check_gradients(problem.x, problem.y).error) < 1e-7);
 }
 
 TEST_CASE("options out of range are named") {

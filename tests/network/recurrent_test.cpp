@@ -13,15 +13,15 @@ using support::relative_error;
 
 namespace {
 
-constexpr Index steps = 5, features = 3, samples = 8;
+constexpr Index sequence_length = 5, step_features = 3, sequences = 8;
 
 /// Two recurrent layers, a target a sequence or a step.
 template <class Scalar>
 Layers<Scalar> stacked(Nonlinearity nonlinearity, bool every_step) {
-  Layers<Scalar> layers{Shape{1, steps, features}};
+  Layers<Scalar> layers{Shape{1, sequence_length, step_features}};
   layers.add(Recurrent{4, nonlinearity}).add(Tanh{}).add(Recurrent{2, nonlinearity});
   if (every_step) return layers.add(Tanh{});
-  return layers.add(LastStep{}).add(Tanh{}).add(Dense{2 * steps});
+  return layers.add(LastStep{}).add(Tanh{}).add(Dense{2 * sequence_length});
 }
 
 /// Calls check(layers) for each of them.
@@ -39,8 +39,8 @@ void for_each_stack(Check&& check) {
 template <class Scalar>
 struct Regression {
   Random random{Seed{1}};
-  Matrix<Scalar> x = support::random_matrix<Scalar>(steps * features, samples, random, -2, 2);
-  Matrix<Scalar> y = support::random_matrix<Scalar>(2 * steps, samples, random);
+  Matrix<Scalar> x = support::random_matrix<Scalar>(sequence_length * step_features, sequences, random, -2, 2);
+  Matrix<Scalar> y = support::random_matrix<Scalar>(2 * sequence_length, sequences, random);
 };
 
 /// What one step of `algorithm` adds to each parameter.
@@ -80,7 +80,7 @@ TEMPLATE_TEST_CASE("one code iteration with forward inputs is backprop through t
   am.learning_rate = 1;
   am.output_learning_rate = 1;
   am.code_iterations = 1;
-  am.code_learning_rate = 0.5 * steps;
+  am.code_learning_rate = 0.5 * sequence_length;
   am.code_momentum = 0;
   am.preserve_scale = false;
   am.weight_inputs = WeightInputs::forward;
@@ -99,11 +99,11 @@ TEMPLATE_TEST_CASE("one code iteration with forward inputs is backprop through t
 
 TEST_CASE("a step is asked for what brings the next one to its target") {
   // With every unit above 0 the problem in time is linear least squares: (W'W + I) e_t = W' d_{t+1}.
-  const support::Problem<double> problem{steps * features, 3, samples};
+  const support::Problem<double> problem{sequence_length * step_features, 3, sequences};
   AmAdam am;
   am.code_iterations = 3000;
   am.preserve_scale = false;
-  Layers<double> layers{Shape{1, steps, features}};
+  Layers<double> layers{Shape{1, sequence_length, step_features}};
   layers.add(Recurrent{4, Nonlinearity::relu}).add(LastStep{}).add(Dense{3});
   Network<double> net{layers, SoftmaxCrossEntropy{}, am, Seed{3}};
   net.layers()[0].parameters()[2].values().setConstant(100);
@@ -112,15 +112,15 @@ TEST_CASE("a step is asked for what brings the next one to its target") {
   REQUIRE(net.step(problem.x, problem.y));
   const Matrix<double> displacement = net.algorithm<AmAdam>()->displacement(0);
   const Matrix<double> normal = w.transpose() * w + Matrix<double>::Identity(4, 4);
-  for (Index t = 0; t + 1 < steps; ++t) {
+  for (Index t = 0; t + 1 < sequence_length; ++t) {
     const Matrix<double> asked = w.transpose() * displacement.middleRows(4 * (t + 1), 4);
     CHECK(relative_error(normal * displacement.middleRows(4 * t, 4), asked) < 1e-9);
   }
 }
 
 TEST_CASE("all steps of a sequence learn from a signal of the same size") {
-  const support::Problem<double> problem{30 * features, 3, samples};
-  Layers<double> layers{Shape{1, 30, features}};
+  const support::Problem<double> problem{30 * step_features, 3, sequences};
+  Layers<double> layers{Shape{1, 30, step_features}};
   layers.add(Recurrent{4}).add(LastStep{}).add(Tanh{}).add(Dense{3});
   Network<double> net{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{3}};
   REQUIRE(net.step(problem.x, problem.y));
@@ -145,20 +145,20 @@ TEST_CASE("the weights of a recurrent layer see the updated codes of the steps b
       const auto* weight = &weights[static_cast<std::size_t>(3 * l)];
       const Index units = weight[1].rows();
       const Matrix<double> x = l == 0 ? problem.x : Matrix<double>(algorithm.code(0).array().tanh());
-      const Index width = x.rows() / steps;
+      const Index width = x.rows() / sequence_length;
       const Matrix<double> code = algorithm.code(l);
       Matrix<double> residual = algorithm.forward_code(l) + algorithm.target_displacement(l);
       Matrix<double> by_state = Matrix<double>::Zero(units, units);
-      for (Index t = 0; t < steps; ++t) {
-        Matrix<double> state = Matrix<double>::Zero(units, samples);
+      for (Index t = 0; t < sequence_length; ++t) {
+        Matrix<double> state = Matrix<double>::Zero(units, sequences);
         if (t > 0) state = code.middleRows(units * (t - 1), units).array().tanh();
         auto lacks = residual.middleRows(units * t, units);
         lacks -= weight[0] * x.middleRows(width * t, width) + weight[1] * state;
         by_state += lacks * state.transpose();
       }
-      CHECK(report.penalties[l] == Approx(residual.squaredNorm() / samples));
+      CHECK(report.penalties[l] == Approx(residual.squaredNorm() / sequences));
       const Matrix<double> move = net.layers()[2 * l].parameters()[1].value() - weight[1];
-      CHECK(relative_error(move, (2e-6 / samples) * by_state) < 1e-6);
+      CHECK(relative_error(move, (2e-6 / sequences) * by_state) < 1e-6);
     }
     // A second iteration of so small a size finds the same direction again.
     const auto once = moves(stacked<double>(Nonlinearity::tanh, true), am);
@@ -178,23 +178,23 @@ TEST_CASE("where codes do not move, a recurrent layer stands still exactly") {
 }
 
 TEST_CASE("a recurrent layer is cut off above itself") {
-  Layers<double> layers{Shape{1, steps, features}};
+  Layers<double> layers{Shape{1, sequence_length, step_features}};
   layers.add(Recurrent{4}).add(BatchNorm{}).add(Tanh{}).add(LastStep{}).add(Dense{3});
-  const auto blocks = cut_into_blocks(layers);
-  REQUIRE(blocks.size() == 2);
-  CHECK(blocks[1].first == 1);
-  CHECK_THROWS_WITH(
-      (Network<double>{Layers<double>{Shape{1, steps, features}}.add(Recurrent{4}), MeanSquaredError{}, AmAdam{}}),
-      "layer 0 (Recurrent): expected a layer above it, got the end of the network");
+  const auto parts = cut_into_blocks(layers);
+  REQUIRE(parts.size() == 2);
+  CHECK(parts[1].first == 1);
+  CHECK_THROWS_WITH((Network<double>{Layers<double>{Shape{1, sequence_length, step_features}}.add(Recurrent{4}),
+                                     MeanSquaredError{}, AmAdam{}}),
+                    "layer 0 (Recurrent): expected a layer above it, got the end of the network");
 }
 
 TEST_CASE("every algorithm learns to remember the first step") {
   Random random{Seed{1}};
-  const auto x = support::random_matrix<double>(steps * features, 60, random);
+  const auto x = support::random_matrix<double>(sequence_length * step_features, 60, random);
   const Labels y = (x.row(0).array() > 0).cast<int>().transpose();
   const auto check = [&](const std::string& name, const auto& algorithm) {
     INFO(name);
-    Layers<double> layers{Shape{1, steps, features}};
+    Layers<double> layers{Shape{1, sequence_length, step_features}};
     layers.add(Recurrent{8}).add(BatchNorm{}).add(LastStep{}).add(Tanh{}).add(Dense{2});
     Network<double> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
     for (int s = 0; s < 300; ++s) REQUIRE(net.step(x, y));

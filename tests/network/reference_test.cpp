@@ -1,4 +1,4 @@
-// Numbers computed with the authors' published code, in float64: see reference/README.md for the format.
+// Eigen::MatrixXd computed with the authors' published code, in float64: see reference/README.md for the format.
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,7 +16,6 @@ namespace {
 
 using altmin::Index;
 using altmin::Labels;
-using Matrix = altmin::Matrix<double>;
 
 struct Array {
   std::vector<Index> shape;
@@ -24,13 +23,13 @@ struct Array {
 
   Index size() const { return static_cast<Index>(values.size()); }
   /// Rows are what comes first in the file: samples, or outputs.
-  Matrix matrix() const {
+  Eigen::MatrixXd matrix() const {
     const Index rows = shape.size() < 2 ? 1 : shape[0];
     using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     return Eigen::Map<const RowMajor>{values.data(), rows, size() / rows};
   }
   /// One sample per column.
-  Matrix batch() const { return matrix().transpose(); }
+  Eigen::MatrixXd batch() const { return matrix().transpose(); }
 };
 
 struct Case {
@@ -94,7 +93,7 @@ std::vector<std::filesystem::path> reference_files() {
   return files;
 }
 
-void check_close(const std::string& what, const Matrix& got, const Matrix& expected) {
+void check_close(const std::string& what, const Eigen::MatrixXd& got, const Eigen::MatrixXd& expected) {
   INFO(what);
   REQUIRE(got.rows() == expected.rows());
   REQUIRE(got.cols() == expected.cols());
@@ -175,7 +174,7 @@ void for_each_parameter(altmin::Network<double>& net, const Case& reference, Vis
   REQUIRE(map == names.size());
 }
 
-Matrix parameter_value(const Array& array) { return array.shape.size() < 2 ? array.batch() : array.matrix(); }
+Eigen::MatrixXd parameter_value(const Array& array) { return array.shape.size() < 2 ? array.batch() : array.matrix(); }
 
 void check_training(const Case& reference) {
   auto options = altmin::AmAdam::published();
@@ -223,11 +222,11 @@ void check_memory(const Case& reference) {
   const auto lane = workers.lane();
   altmin::CoactivationMemory<double> memory{static_cast<Index>(reference.option("output")),
                                             static_cast<Index>(reference.option("input"))};
-  Matrix weight = reference.array("init/weight").matrix();
+  Eigen::MatrixXd weight = reference.array("init/weight").matrix();
   for (int u = 0; u < static_cast<int>(reference.option("updates")); ++u) {
     const std::string update = "update" + std::to_string(u) + "/";
-    const Matrix inputs = reference.array(update + "input_code").batch().cwiseMax(0);
-    const Matrix codes = reference.array(update + "output_code").batch();
+    const Eigen::MatrixXd inputs = reference.array(update + "input_code").batch().cwiseMax(0);
+    const Eigen::MatrixXd codes = reference.array(update + "output_code").batch();
     memory.add(lane, inputs, codes, reference.option("eta"));
     memory.descend(lane, weight, reference.option("lambda_weight"), static_cast<int>(reference.option("sweeps")), 1e-3);
     check_close(update + "A", memory.inputs(), reference.array(update + "A").matrix());

@@ -6,8 +6,8 @@
 
 namespace {
 
-using Net = altmin::Network<double>;
-using Scale = double (Net::*)() const;
+using DoubleNet = altmin::Network<double>;
+using Scale = double (DoubleNet::*)() const;
 
 /// Keeps a scale of each step.
 struct Recorder {
@@ -21,8 +21,8 @@ struct Recorder {
 };
 
 template <class Schedule>
-std::vector<double> scales(const Schedule& schedule, int epochs, Scale scale = &Net::rate_scale) {
-  Net net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::Adam{}};
+std::vector<double> scales(const Schedule& schedule, int epochs, Scale scale = &DoubleNet::rate_scale) {
+  DoubleNet net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::Adam{}};
   const altmin::Dataset<double> data{altmin::Matrix<double>::Ones(2, 8), altmin::Labels::Zero(8), 2};
   altmin::FitOptions options;
   options.epochs = epochs;
@@ -37,8 +37,8 @@ std::vector<double> scales(const Schedule& schedule, int epochs, Scale scale = &
 /// How one step moves the first weights of a network on whose schedules something is set.
 template <class Algorithm, class Set>
 altmin::Matrix<double> move(const Algorithm& algorithm, Set&& set) {
-  Net net{altmin::Layers<double>{3}.add(altmin::Dense{4}).add(altmin::Tanh{}).add(altmin::Dense{2}),
-          altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
+  DoubleNet net{altmin::Layers<double>{3}.add(altmin::Dense{4}).add(altmin::Tanh{}).add(altmin::Dense{2}),
+                altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
   set(net);
   const altmin::Matrix<double> before = net.layers()[0].parameters()[0].value();
   net.step(altmin::Matrix<double>::Ones(3, 4), altmin::Labels::Zero(4));
@@ -61,8 +61,8 @@ TEST_CASE("rates halve every so many epochs") {
 }
 
 TEST_CASE("mu grows by a factor each epoch up to a limit") {
-  CHECK(scales(altmin::GrowMu{2, 5}, 4, &Net::mu_scale) == std::vector<double>{1, 1, 2, 2, 4, 4, 5, 5});
-  const auto published = scales(altmin::GrowMu{}, 60, &Net::mu_scale);  // 0.01, x 1.1 an epoch, up to 1.5
+  CHECK(scales(altmin::GrowMu{2, 5}, 4, &DoubleNet::mu_scale) == std::vector<double>{1, 1, 2, 2, 4, 4, 5, 5});
+  const auto published = scales(altmin::GrowMu{}, 60, &DoubleNet::mu_scale);  // 0.01, x 1.1 an epoch, up to 1.5
   CHECK(published[2] == 1.1);
   CHECK(published[20] == Approx(2.5937424601));
   CHECK(published.back() == 150);
@@ -72,7 +72,9 @@ TEST_CASE("mu grows by a factor each epoch up to a limit") {
 
 TEST_CASE("the rate scale multiplies the rate of every algorithm") {
   const auto check = [&](const auto& algorithm) {
-    const auto scaled = [&](double scale) { return move(algorithm, [&](Net& net) { net.set_rate_scale(scale); }); };
+    const auto scaled = [&](double scale) {
+      return move(algorithm, [&](DoubleNet& net) { net.set_rate_scale(scale); });
+    };
     CHECK(scaled(0).isZero(0));
     CHECK(scaled(0.25).isApprox(0.25 * scaled(1), 1e-9));
   };
@@ -84,8 +86,8 @@ TEST_CASE("the rate scale multiplies the rate of every algorithm") {
 }
 
 TEST_CASE("the mu scale multiplies mu, where there is one") {
-  const auto set = [](Net& net) { net.set_mu_scale(4); };
-  const auto leave = [](Net&) {};
+  const auto set = [](DoubleNet& net) { net.set_mu_scale(4); };
+  const auto leave = [](DoubleNet&) {};
   const auto check = [&](auto algorithm) {
     algorithm.lambda_code = 0.01;
     const auto scaled = move(algorithm, set);
@@ -98,9 +100,9 @@ TEST_CASE("the mu scale multiplies mu, where there is one") {
   check(altmin::AmMem{});
   CHECK(move(altmin::Adam{}, set) == move(altmin::Adam{}, leave));
 
-  Net net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}};
+  DoubleNet net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}};
   for (const double scale : {0.0, -1.0, std::nan("")}) CHECK_THROWS_AS(net.set_mu_scale(scale), altmin::OptionError);
-  const Net before = net;
+  const DoubleNet before = net;
   net.set_mu_scale(2);
   CHECK(net != before);
 }

@@ -138,15 +138,15 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       Scalar* const parts = slopes + room / 4 + line_length();
       for_each_chunk([&](Index channel, Index channels) {
         std::fill_n(memory, channels * image_.channel_size() + Tile::rows, Scalar(0));
-        for_each_tile(config_.outputs, outputs_, [&](Index o, Index outputs) {
-          lay_out_slopes(dy, t, o, outputs, slopes);
+        for_each_tile(config_.outputs, outputs_, [&](Index o, Index count) {
+          lay_out_slopes(dy, t, o, count, slopes);
           for_each_tile(length, Tile::rows, [&](Index p, Index left) {
             const Index rows = whole_packets(left);
             for_each_tile(channels * window_.area() / taps_, columns, [&](Index k, Index width) {
               const Index first = (channel * window_.area() + k * taps_) * config_.outputs + o;
               Tile::multiply(detail::ScatteredLeftPanel<Scalar>{slopes + p, slope_offsets_.data()},
                              detail::RightColumns<Scalar>{weight().data() + first, taps_ * config_.outputs},
-                             taps_ * outputs, rows, width, {parts, Tile::rows, Scalar(1), false});
+                             taps_ * count, rows, width, {parts, Tile::rows, Scalar(1), false});
               // Not one after the other: those of neighbouring rows overlap, and a processor waits for what it has just
               // written.
               for (Index r = 0; r < config_.kernel.height; ++r) {
@@ -252,9 +252,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// All of some outputs of dy, by numbers: a line each, behind taps_ - 1 zeros.
-  void lay_out_slopes(ConstView<Scalar> dy, Index t, Index output, Index outputs, Scalar* lines) const {
-    std::fill_n(lines, outputs * line_length(), Scalar(0));
-    for (Index o = 0; o < outputs; ++o) {
+  void lay_out_slopes(ConstView<Scalar> dy, Index t, Index output, Index count, Scalar* lines) const {
+    std::fill_n(lines, count * line_length(), Scalar(0));
+    for (Index o = 0; o < count; ++o) {
       const Scalar* from = dy.address((output + o) * window_.positions(), t);
       Scalar* to = lines + o * line_length() + taps_ - 1;
       for (Index y = 0; y < window_.height(); ++y, from += window_.width(), to += image_.line()) {
@@ -267,17 +267,17 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
     for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
       Scalar* const products = memory + room / 2;
-      for_each_tile(config_.outputs, outputs_, [&](Index o, Index outputs) {
+      for_each_tile(config_.outputs, outputs_, [&](Index o, Index count) {
         for_each_chunk([&](Index channel, Index channels) {
           image_.lay_out(pixels(x, channel, t), channels, memory);
           const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs + o;
           for_each_tile(image_.length(), Tile::rows, [&](Index p, Index left) {
             Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
                            detail::RightRows<Scalar>{weights, config_.outputs}, channels * window_.area(),
-                           whole_packets(left), outputs, {products + p, line_length(), Scalar(1), channel > 0});
+                           whole_packets(left), count, {products + p, line_length(), Scalar(1), channel > 0});
           });
         });
-        for (Index j = 0; j < outputs; ++j) {
+        for (Index j = 0; j < count; ++j) {
           const Scalar start = with_bias ? this->parameters_[1].value()(o + j) : Scalar(0);
           const Scalar* from = products + j * line_length();
           Scalar* to = y.address((o + j) * window_.positions(), t);
@@ -341,10 +341,10 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     gradient.middleCols(first, count).setZero();
     for (Index t = 0; t < x.cols(); ++t) {
       image_.lay_out(pixels(x, seen.first, t), seen.count, memory);
-      for_each_tile(config_.outputs, outputs_, [&](Index output, Index outputs) {
-        lay_out_slopes(dy, t, output, outputs, slopes);
+      for_each_tile(config_.outputs, outputs_, [&](Index output, Index together) {
+        lay_out_slopes(dy, t, output, together, slopes);
         for_each_tile(image_.length(), depth, [&](Index p, Index length) {
-          for_each_tile(outputs, Tile::rows, [&](Index o, Index rows) {
+          for_each_tile(together, Tile::rows, [&](Index o, Index rows) {
             Tile::pack(slopes + o * line_length() + taps_ - 1 + p, line_length(), 1, rows, length, packed);
             Tile::multiply(LeftPanel{packed, Tile::rows},
                            detail::ScatteredRightColumns<Scalar>{memory + p, seen.offsets}, length, rows, count,

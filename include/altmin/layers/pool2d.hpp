@@ -6,10 +6,8 @@
 #include "altmin/layers/layer_base.hpp"
 #include "altmin/layers/window.hpp"
 
-// Small loops become vector instructions where compilers do not unroll them first.
-#if defined(__clang__)
-#define ALTMIN_VECTORIZE _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
-#elif defined(__GNUC__)
+// GCC makes small loops vector instructions where it does not unroll them first.
+#if defined(__GNUC__) && !defined(__clang__)
 #define ALTMIN_VECTORIZE _Pragma("GCC unroll 1")
 #else
 #define ALTMIN_VECTORIZE
