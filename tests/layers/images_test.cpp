@@ -58,17 +58,22 @@ Extent random_extent(Random& random, Index least, Index below) {
 
 TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[layers]", float, double) {
   Random random{Seed{1}};
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 41; ++i) {
     Conv2d config{1 + static_cast<Index>(random.below(60))};
     config.kernel = random_extent(random, 1, 6);
     config.stride = random_extent(random, 1, 4);
     config.padding = random_extent(random, 0, std::min(config.kernel.height, config.kernel.width));
     config.bias = i % 2 == 0;
-    const Shape in{1 + static_cast<Index>(random.below(5)), 5 + static_cast<Index>(random.below(20)),
-                   5 + static_cast<Index>(random.below(20))};
+    Shape in{1 + static_cast<Index>(random.below(5)), 5 + static_cast<Index>(random.below(20)),
+             5 + static_cast<Index>(random.below(20))};
+    if (i == 40) {  // more outputs than are laid out together
+      config.outputs = 70;
+      config.stride = 1;
+      in = {1, 70, 70};
+    }
     CAPTURE(i, to_string(in), config.outputs, config.kernel.height, config.kernel.width, config.stride.height,
             config.stride.width, config.padding.height, config.padding.width);
-    const auto x = random_matrix<TestType>(in.size(), 1 + i % 7, random);
+    const auto x = random_matrix<TestType>(in.size(), i == 40 ? 1 : 1 + i % 7, random);
     support::Probe probe{typename Conv2d::Layer<TestType>{config, in}, x};
     const auto parameters = probe.layer.parameters();
     if (config.bias) parameters[1].set(random_matrix<TestType>(config.outputs, 1, random));

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -39,8 +39,8 @@ template <class Number>
 std::string text(Number value) {
   if constexpr (std::is_integral_v<Number>) return std::to_string(value);
   char digits[32];  // "0.1" and "1e-09", where to_string() writes 0.100000 and 0.000000
-  std::snprintf(digits, sizeof digits, "%g", static_cast<double>(value));
-  return digits;
+  const auto end = std::to_chars(digits, digits + sizeof digits, double(value), std::chars_format::general, 6).ptr;
+  return {digits, end};
 }
 
 template <class Rows, class Columns>

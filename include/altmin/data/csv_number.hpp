@@ -82,7 +82,7 @@ inline Decimal scan_decimal(const char* at) {
   return number;
 }
 
-/// The double nearest to a decimal number, where one operation on exact numbers finds it; false where it does not.
+/// The double nearest to a decimal number, where a few operations find it for certain; false where they do not.
 inline bool nearest_double(const Decimal& number, double& value) {
   static constexpr double tens[] = {1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11,
                                     1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,  1e-1,  1e0,   1e1,
