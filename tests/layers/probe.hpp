@@ -65,7 +65,7 @@ class Probe {
     if (layer.trace_shape().of_input) fit(to, x);
     layer.difference(workers_.lane(), here(), dx, {to_x, to_y, {to.samples, to.batch}}, dy);
     x = to_x;
-    y = to_y;
+    y += dy;
     trace_ = to;
     return dy;
   }

@@ -118,7 +118,6 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
         change = normalized * band.spread(ratio) + moved * band.spread(inverse_to);
         moved = normalized + change;
         change *= band.spread(gain(band));
-        band.rows(to.y, t) = band.rows(from.y, t) + change;
       }
     });
   }

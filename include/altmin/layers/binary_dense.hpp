@@ -88,10 +88,9 @@ class BinaryDense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     map(lane, v, x, y);
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     multiply<Scalar>(lane, from.trace.batch, dx, dy);
-    View<Scalar>{to.y} = from.y + dy;
   }
 
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {

@@ -121,12 +121,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const { convolve(lane, at.x, at.y, config_.bias); }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     convolve(lane, dx, dy, false);
-    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
-      to.y.slice(first, count) = from.y.slice(first, count) + dy.slice(first, count);
-    });
   }
 
   /// What comes down to a row of the kernel's width from all outputs at once is one product.

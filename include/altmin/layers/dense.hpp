@@ -79,10 +79,9 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     multiply<Scalar>(lane, weight(), dx, dy);
-    View<Scalar>{to.y} = from.y + dy;
   }
 
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {

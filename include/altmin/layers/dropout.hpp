@@ -46,10 +46,9 @@ class Dropout::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     View<Scalar>{at.y} = at.x.cwiseProduct(at.trace.samples);
   }
 
-  void difference(const Lane<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>& to,
                   View<Scalar> dy) const {
     dy = dx.cwiseProduct(to.trace.samples);
-    View<Scalar>{to.y} = from.y + dy;
   }
 
   void pull_back(const Lane<Scalar>&, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {

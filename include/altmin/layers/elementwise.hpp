@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "altmin/layers/layer_base.hpp"
 
 namespace altmin {
@@ -13,7 +15,6 @@ template <class Layer, class Scalar>
 class ElementwiseLayer : public LayerBase<Layer, Scalar> {
  public:
   static constexpr Role role = Role::nonlinearity;
-  static constexpr bool elementwise = true;
 
   explicit ElementwiseLayer(Shape input) : shape_{input} {}
 
@@ -39,9 +40,32 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
       dy.middleCols(first, count).array() =
           self().change(from.x.middleCols(first, count).array(), from.y.middleCols(first, count).array(),
                         dx.middleCols(first, count).array(), to.x.middleCols(first, count).array());
-      View<Scalar>{to.y}.middleCols(first, count) = from.y.middleCols(first, count) + dy.middleCols(first, count);
     });
   }
+
+  void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>&,
+                    const CodeStep<Scalar>& step) const {
+    using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+    step.for_each_piece(lane, [&](Index i, Index count) {
+      const auto c0 = step.piece(from.x, i, count);
+      const auto y0 = step.piece(from.y, i, count);
+      const auto slope = step.piece(step.slope, i, count);
+      auto delta = step.piece(step.displacement, i, count);
+      auto v = step.piece(step.velocity, i, count);
+      auto change = step.piece(step.change, i, count);
+      EIGEN_ALIGN_MAX Scalar memory[static_cast<std::size_t>(CodeStep<Scalar>::piece_size)];
+      Eigen::Map<Array, Eigen::AlignedMax> g{memory, count};
+      if (step.first) {
+        g = self().slope_times(c0, y0, slope);
+      } else {
+        g = self().slope_times(c0 + delta, y0 + change, slope);
+      }
+      step.take(g, c0, delta, v);
+      change = self().change(c0, y0, delta, c0 + delta);
+      if (step.last) step.piece(step.code, i, count) = c0 + delta;
+    });
+  }
+  bool steps_in_place() const { return true; }
 
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }

@@ -28,10 +28,9 @@ class LastStep::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void forward(const Lane<Scalar>&, const Point<Scalar>& at) const { View<Scalar>{at.y} = at.x.bottomRows(features_); }
 
-  void difference(const Lane<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     dy = dx.bottomRows(features_);
-    View<Scalar>{to.y} = from.y + dy;
   }
 
   void pull_back(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {

@@ -46,17 +46,6 @@ class AnyLayer {
     return std::get_if<typename Config::template Layer<Scalar>>(&layer_);
   }
 
-  bool elementwise() const {
-    return visit([](const auto& layer) { return layer.elementwise; });
-  }
-  /// Calls use(layer), where it is an ElementwiseLayer.
-  template <class Use>
-  void with_elementwise(Use&& use) const {
-    visit([&](const auto& layer) {
-      if constexpr (std::decay_t<decltype(layer)>::elementwise) use(layer);
-    });
-  }
-
   bool recurrent() const {
     return visit([](const auto& layer) { return layer.recurrent; });
   }
@@ -138,6 +127,13 @@ class AnyLayer {
   void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
                   View<Scalar> dy) const {
     visit([&](const auto& layer) { layer.difference(lane, from, dx, to, dy); });
+  }
+  void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
+                    const CodeStep<Scalar>& step) const {
+    visit([&](const auto& layer) { layer.step_through(lane, from, to, step); });
+  }
+  bool steps_in_place() const {
+    return visit([](const auto& layer) { return layer.steps_in_place(); });
   }
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
     visit([&](const auto& layer) { layer.pull_back(lane, at, dy, dx); });

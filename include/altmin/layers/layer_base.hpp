@@ -7,6 +7,7 @@
 #include "altmin/core/product.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/shape.hpp"
+#include "altmin/layers/code_step.hpp"
 #include "altmin/layers/parameter.hpp"
 
 namespace altmin {
@@ -68,6 +69,7 @@ struct Point {
 ///   gradient(lane, point, dy, gradients) const   gradients[k]: the derivative of <f(x), dy>, summed over samples, by
 ///                                                parameter k
 ///   difference(lane, from, dx, to, dy) const     dy = f(x + dx) - f(x), without cancellation
+///   step_through(lane, from, to, step) const     a step of the code below, and what it makes of the output
 ///   lowered_shape(), lower(lane, point, a) const, lower_output(lane, dy, r) const
 ///                                                of a map, for AM-mem: its parameters side by side are a matrix that
 ///                                                multiplies the columns of a, and of a 1 below where there is a bias;
@@ -84,8 +86,6 @@ class LayerBase {
  public:
   /// Whether a sample's output depends on the other samples of the batch.
   static constexpr bool couples_samples = false;
-  /// Whether it is an ElementwiseLayer.
-  static constexpr bool elementwise = false;
   /// Whether a step of its output acts on the next one, see Recurrent::Layer.
   static constexpr bool recurrent = false;
 
@@ -136,13 +136,25 @@ class LayerBase {
     for (auto& gradient : gradients) gradient.setZero();
   }
 
-  /// dy = f(x + dx) - f(x). `from` was evaluated at x; to.x holds x + dx; dy, to.y and to.trace are written. This form
-  /// subtracts the two outputs; layers that can do it without cancellation replace it.
+  /// dy = f(x + dx) - f(x). `from` was evaluated at x; to.x holds x + dx; dy and to.trace are written, and to.y may be:
+  /// the caller makes it from.y + dy. This form subtracts the two outputs; layers that can do it without cancellation
+  /// replace it.
   void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar>, const Point<Scalar>& to,
                   View<Scalar> dy) const {
     self().forward(lane, to);
     dy = to.y - from.y;
   }
+
+  /// One step of the code that is the layer's input: pulls step.slope back to it, moves it, and sets step.change as
+  /// difference() does. `from` was evaluated at c0, `to` is the layer at the moved code. Where steps_in_place(),
+  /// neither step.pulled nor `to` are used.
+  void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
+                    const CodeStep<Scalar>& step) const {
+    self().pull_back(lane, step.first ? from : to, step.slope, step.pulled);
+    step.take_all(lane, from.x, step.pulled);
+    self().difference(lane, from, step.displacement, to, step.change);
+  }
+  bool steps_in_place() const { return false; }
 
   /// Parameters go by their own names. A layer with further state has a fields() of its own that calls this one.
   template <class Visit, class... Self>

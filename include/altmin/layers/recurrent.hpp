@@ -112,10 +112,9 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     forward(lane, {x, y, {states, {}}});
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     for (Index t = 0; t < steps_; ++t) multiply<Scalar>(lane, value(0), step(dx, t), step(dy, t));
-    View<Scalar>{to.y} = from.y + dy;
   }
 
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {

@@ -58,11 +58,11 @@ struct Evaluation {
   }
 };
 
-/// A block at one input: y = f(x) for the samples first .. first + x.cols() - 1 of the batch.
+/// A block, or a part of one, at one input: y = f(x) for the samples first .. first + x.cols() - 1 of the batch.
 template <class Scalar>
 struct BlockPoint {
   BlockPoint slice(Index start, Index count) const {
-    return {x.slice(start, count), y.slice(start, count), inner, step, first + start};
+    return {x.slice(start, count), y.slice(start, count), inner, step, first + start, lowest};
   }
 
   ConstView<Scalar> x;
@@ -70,6 +70,7 @@ struct BlockPoint {
   Evaluation<Scalar>& inner;
   Evaluation<Scalar>& step;  // holds what is drawn once a step: the masks that all points of a step share
   Index first = 0;
+  Index lowest = 0;  // layer of the evaluations
 };
 
 /// Memory for walking through a block: what stands between two layers, twice.
@@ -106,14 +107,12 @@ class Block {
   /// The matrix of the last layer, where what stands behind the block's nonlinearities is one; else empty.
   ConstView<Scalar> matrix() const { return (*this)[size() - 1].matrix(); }
 
-  /// All layers but the last.
-  Block head() const { return {*layers_, {range_.first, range_.count - 1}}; }
+  /// The layers first .. first + count - 1 of the block, at least one.
+  Block part(Index first, Index count) const { return {*layers_, {range_.first + first, count}}; }
 
-  /// The head where the block is at `at`.
-  BlockPoint<Scalar> head_point(const BlockPoint<Scalar>& at) const {
-    if (size() == 1) return {at.x, {}, at.inner, at.step, at.first};
-    auto& output = at.inner.outputs[static_cast<std::size_t>(size() - 2)];
-    return {at.x, output.view().slice(at.first, at.x.cols()), at.inner, at.step, at.first};
+  /// The same where the block is at `at`.
+  BlockPoint<Scalar> part_point(const BlockPoint<Scalar>& at, Index first, Index count) const {
+    return {point(at, first).x, point(at, first + count - 1).y, at.inner, at.step, at.first, at.lowest + first};
   }
 
   /// Whether the block's output has steps in time that act on each other.
@@ -170,22 +169,29 @@ class Block {
     });
   }
 
-  /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx.
+  /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx. What
+  /// stands in to.y then is of no account, see move_output().
   void difference(const Lane<Scalar>& lane, const BlockPoint<Scalar>& from, ConstView<Scalar> dx,
                   const BlockPoint<Scalar>& to, View<Scalar> dy, Scratch<Scalar>& scratch) const {
-    if (size() == 0) dy = dx;
     ConstView<Scalar> in = dx;
     for (Index k = 0; k < size(); ++k) {
       View<Scalar> out = k + 1 == size() ? dy : between(scratch, k, (*this)[k].output().size(), dx.cols());
       (*this)[k].difference(lane, point(from, k), in, point(to, k), out);
+      if (k + 1 < size()) move_output(lane, point(from, k).y, out, point(to, k).y);
       in = out;
     }
+  }
+
+  /// to_y = y + dy.
+  static void move_output(const Lane<Scalar>& lane, ConstView<Scalar> y, ConstView<Scalar> dy, View<Scalar> to_y) {
+    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
+      to_y.middleCols(first, count) = y.middleCols(first, count) + dy.middleCols(first, count);
+    });
   }
 
   /// dx = J(x)' dy.
   void pull_back(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx,
                  Scratch<Scalar>& scratch) const {
-    if (size() == 0) dx = dy;
     ConstView<Scalar> in = dy;
     for (Index k = size() - 1; k >= 0; --k) {
       const auto here = point(at, k);
@@ -224,7 +230,7 @@ class Block {
 
   /// The block's k-th layer at this point.
   Point<Scalar> point(const BlockPoint<Scalar>& at, Index k) const {
-    const auto layer = static_cast<std::size_t>(k);
+    const auto layer = static_cast<std::size_t>(at.lowest + k);
     const Index count = at.x.cols();
     const TraceShape shape = (*this)[k].trace_shape();
     auto& owner = shape.of_input ? at.inner : at.step;

@@ -66,8 +66,7 @@ struct CodeProblem {
   /// Takes one thread's memory for any of the slices.
   void reserve(CodeDescent<Scalar>& descent) const {
     const Index widest = std::min(samples(), slices().widest());
-    descent.fit(code.rows(), block.outputs(), widest);
-    if (matrix().size() > 0) descent.fit_inside(matrix().cols(), widest);
+    fit(descent, widest);
     if (!in_one_pass()) descent.fit_aside(block.largest(), widest);
   }
 
@@ -99,14 +98,10 @@ struct CodeProblem {
   CodeSums solve(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, Index first, Index count,
                  SetResidual&& set_residual) const {
     CodeProblem slice = part(first, count);
-    descent.fit(code.rows(), block.outputs(), count);
+    slice.fit(descent, count);
     // At the forward pass's code the prediction is its own: the first iteration needs no product for it.
     if (slice.asked.rows() == 0) set_residual(slice.from, ConstView<Scalar>{}, slice.residual);
-    if (matrix().size() > 0) {
-      slice.descend_by_matrix(lane, descent, set_residual);
-    } else {
-      slice.descend_by_layers(lane, descent, set_residual);
-    }
+    slice.descend(lane, descent, set_residual);
     return slice.sums(descent);
   }
 
@@ -115,9 +110,10 @@ struct CodeProblem {
   CodeSums evaluate(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, Index first, Index count,
                     SetResidual&& set_residual) const {
     CodeProblem slice = part(first, count);
-    descent.fit(code.rows(), block.outputs(), count);
-    descent.fit_aside(block.largest(), count);
-    slice.evaluate_by_layers(lane, descent, set_residual);
+    slice.fit(descent, count);
+    const auto at = slice.moved_point(descent);
+    block.difference(lane, slice.from, slice.displacement, at, descent.change.view(), descent.scratch);
+    slice.finish(lane, descent, set_residual);
     return slice.sums(descent);
   }
 
@@ -150,73 +146,95 @@ struct CodeProblem {
     return inputs * (columns + outputs / 2) < 2 * outputs * columns;
   }
 
-  /// Whether nothing but one elementwise layer stands between the code and W.
-  bool in_one_pass() const { return matrix().size() > 0 && block.size() == 2 && block[0].elementwise(); }
+  Index top() const { return block.size() - 1; }
 
-  template <class SetResidual>
-  void descend_by_layers(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
-    descent.pulled.fit(code.rows(), samples());
-    for (int iteration = 0; iteration < iterations; ++iteration) {
-      const bool start = iteration == 0;
-      block.pull_back(lane, start ? from : moved_point(descent), residual, descent.pulled.view(), descent.scratch);
-      descent.move(rates, from.x, displacement, code, start);
-      evaluate_by_layers(lane, descent, set_residual);
-    }
-  }
+  /// Whether nothing stands between the code and W but one layer that steps in place.
+  bool in_one_pass() const { return matrix().size() > 0 && top() == 1 && block[0].steps_in_place(); }
 
-  /// What the displacement makes of the block.
-  template <class SetResidual>
-  void evaluate_by_layers(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
-    const auto at = moved_point(descent);
-    block.difference(lane, from, displacement, at, descent.change.view(), descent.scratch);
-    set_residual(at, ConstView<Scalar>{descent.change.view()}, residual);
+  void fit(CodeDescent<Scalar>& descent, Index count) const {
+    const Index inputs = top() == 0 ? block.inputs() : block[top() - 1].output().size();
+    descent.fit(code.rows(), inputs, block.outputs(), count);
   }
 
   /// The block at the moved code, with room for its output.
   BlockPoint<Scalar> moved_point(CodeDescent<Scalar>& descent) const {
+    if (to.y.size() > 0) return to;
     descent.predicted.fit(block.outputs(), samples());
-    return {to.x, to.y.size() > 0 ? to.y : descent.predicted.view(), to.inner, to.step, to.first};
+    return {to.x, descent.predicted.view(), to.inner, to.step, to.first};
   }
 
+  /// All iterations: from the residual down to the code, a step of it, and up again.
   template <class SetResidual>
-  void descend_by_matrix(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
-    descent.fit_inside(matrix().cols(), samples());
+  void descend(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
+    const bool by_matrix = matrix().size() > 0;
+    const bool by_normal_matrix = asked.rows() > 0;
+    const auto at = by_matrix ? to : moved_point(descent);
     View<Scalar> slope = descent.slope.view();
     View<Scalar> moved = descent.moved.view();
     View<Scalar> change = descent.change.view();
     for (int iteration = 0; iteration < iterations; ++iteration) {
       const bool start = iteration == 0;
       const bool end = iteration + 1 == iterations;
-      if (asked.rows() == 0) {
-        multiply<Scalar>(lane, way_down, residual, slope);
-      } else {
+      if (by_normal_matrix) {
         slope = asked;
         if (!start) multiply<Scalar>(lane, way_down, moved, slope, Scalar(-1), Write::add);
+      } else if (by_matrix) {
+        multiply<Scalar>(lane, way_down, residual, slope);
+      } else {
+        block[top()].pull_back(lane, block.point(start ? from : at, top()), residual, slope);
       }
-      move_head(lane, descent, start, end);
-      if (asked.rows() > 0 && !end) continue;
-      multiply<Scalar>(lane, matrix(), moved, change);
-      if (to.y.size() > 0) View<Scalar>{to.y} = from.y + change;
-      set_residual(to, ConstView<Scalar>{change}, residual);
+      move(lane, descent, at, start, end);
+      if (by_normal_matrix && !end) continue;
+      if (by_matrix) {
+        multiply<Scalar>(lane, matrix(), moved, change);
+      } else {
+        block[top()].difference(lane, block.point(from, top()), moved, block.point(at, top()), change);
+      }
+      finish(lane, descent, set_residual);
     }
   }
 
-  /// From the slope at the input of W down to the code, a step of it, and up again to how far that input has moved.
-  void move_head(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, bool start, bool end) {
-    if (in_one_pass()) {
-      const View<Scalar> y = block.point(to, 0).y;
-      block[0].with_elementwise([&](const auto& f) {
-        descent.move_through(f, rates, block.point(from, 0), displacement, code, y, start, end);
-      });
+  /// From the slope at the input of the block's last layer down to the code, a step of it, and up again to how far that
+  /// input has moved.
+  void move(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, const BlockPoint<Scalar>& at, bool start,
+            bool end) {
+    const Index between = top() - 1;  // layers between the first and the last
+    Buffer<Scalar>& slope = between > 0 ? descent.inner_slope : descent.slope;
+    Buffer<Scalar>& moved = between > 0 ? descent.inner_moved : descent.moved;
+    if (between > 0) {
+      slope.fit(block[0].output().size(), samples());
+      moved.fit(block[0].output().size(), samples());
+      block.part(1, between)
+          .pull_back(lane, block.part_point(start ? from : at, 1, between), descent.slope.view(), slope.view(),
+                     descent.scratch);
+    }
+    if (!in_one_pass()) descent.pulled.fit(code.rows(), samples());
+    const CodeStep<Scalar> step{
+        rates,        start, end,         slope.view(), descent.pulled.view(), descent.velocity.view(),
+        displacement, code,  moved.view()};
+    if (top() == 0) {
+      step.take_all(lane, from.x, slope.view());
+      moved.view() = displacement;
       return;
     }
-    const auto head = block.head();
-    const auto head_to = block.head_point(to);
-    descent.pulled.fit(code.rows(), samples());
-    head.pull_back(lane, start ? block.head_point(from) : head_to, descent.slope.view(), descent.pulled.view(),
-                   descent.scratch);
-    descent.move(rates, from.x, displacement, code, start);
-    head.difference(lane, block.head_point(from), displacement, head_to, descent.moved.view(), descent.scratch);
+    block[0].step_through(lane, block.point(from, 0), block.point(at, 0), step);
+    if (end || !in_one_pass()) {
+      block.move_output(lane, block.point(from, 0).y, step.change, block.point(at, 0).y);
+    }
+    if (between == 0) return;
+    const auto middle_from = block.part_point(from, 1, between);
+    const auto middle_at = block.part_point(at, 1, between);
+    block.part(1, between)
+        .difference(lane, middle_from, moved.view(), middle_at, descent.moved.view(), descent.scratch);
+    block.move_output(lane, middle_from.y, descent.moved.view(), middle_at.y);
+  }
+
+  /// Sets the residual, once it is known how far the block's output has moved.
+  template <class SetResidual>
+  void finish(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
+    const ConstView<Scalar> change = descent.change.view();
+    if (to.y.size() > 0) block.move_output(lane, from.y, change, to.y);
+    set_residual(to, change, residual);
   }
 };
 

@@ -38,8 +38,7 @@ struct TimeProblem {
     normal.fit(units, units);
     multiply_symmetric<Scalar>(lane, transposed(layer.recurrent_weight()), layer.recurrent_weight(), normal.view());
     for (Index slot = 0; slot < lane.threads(); ++slot) {
-      descents[static_cast<std::size_t>(slot)].fit_inside(units, slices.widest());
-      descents[static_cast<std::size_t>(slot)].fit(units, units, slices.widest());
+      descents[static_cast<std::size_t>(slot)].fit(units, units, units, slices.widest());
       descents[static_cast<std::size_t>(slot)].fit_aside(units, slices.widest());
     }
     code.fit_time(from.rows(), from.cols());
@@ -80,8 +79,7 @@ struct TimeProblem {
       return layer.step(sequence, step).slice(samples.first, samples.count);
     };
     const Factor<Scalar> back = transposed(layer.recurrent_weight());
-    descent.fit(units, units, samples.count);
-    descent.fit_inside(units, samples.count);
+    descent.fit(units, units, units, samples.count);
     descent.fit_aside(units, samples.count);
     // Steps are rows of the codes: contiguous copies are gone through faster.
     View<Scalar> c0 = descent.scratch.buffers[0].view();
@@ -99,7 +97,9 @@ struct TimeProblem {
       for (int iteration = 0; iteration < iterations; ++iteration) {
         descent.slope.view() = wanted;
         if (iteration > 0) multiply<Scalar>(lane, normal, moved, descent.slope.view(), Scalar(-1), Write::add);
-        descent.move_through(s, shared, {c0, s0, {}}, displacement, c, c, iteration == 0, false);
+        s.step_through(
+            lane, {c0, s0, {}}, {},
+            {shared, iteration == 0, false, descent.slope.view(), {}, descent.velocity.view(), displacement, c, moved});
       }
       part(code.asked.view(), t) = displacement;
       displacement += part(code.displacement.view(), t);

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <algorithm>
+
+#include "altmin/core/product.hpp"
+
+namespace altmin {
+
+/// The factors of one gradient step on a code.
+template <class Scalar>
+struct CodeRates {
+  Scalar pull;       // of the term above: its derivative by the block's output is pull * residual
+  Scalar proximity;  // of the displacement
+  Scalar sparsity;   // of the code's sign
+  Scalar rate;
+  Scalar momentum;
+
+  /// The step of one element, see CodeStep.
+  void take(Scalar slope, Scalar c, Scalar& delta, Scalar& v) const {
+    Scalar g = pull * slope + proximity * delta;
+    g += c > Scalar(0) ? sparsity : c < Scalar(0) ? -sparsity : Scalar(0);
+    v = momentum * v + g;
+    delta -= rate * (g + momentum * v);
+  }
+};
+
+/// One step of Nesterov's momentum on a code c = c0 + delta, for some samples:
+///
+///   v <- momentum v + g,   delta <- delta - rate (g + momentum v),   from delta = v = 0 at first,
+///
+/// g being the gradient: pull times the slope by the code, and what the penalties add. The layer above the code takes
+/// it, see LayerBase::step_through(). All arrays are contiguous.
+template <class Scalar>
+struct CodeStep {
+  CodeRates<Scalar> rates;
+  bool first;  // delta and v count as 0, whatever stands there
+  bool last;   // of the iterations: from here on others read delta and the code
+
+  ConstView<Scalar> slope;  // of the layer's output, at the code as it is
+  View<Scalar> pulled;      // memory for that of the code, unless the layer steps in place
+  View<Scalar> velocity;
+  View<Scalar> displacement;
+  View<Scalar> code;
+  View<Scalar> change;  // of the layer's output since c0; holds that of the step before
+
+  /// Takes the step for an array of elements. `g` holds their slope and is overwritten.
+  template <class G, class Start, class Delta, class Velocity>
+  void take(G& g, const Start& c0, Delta& delta, Velocity& v) const {
+    if (first) {
+      g *= rates.pull;
+      if (rates.sparsity != Scalar(0)) g += rates.sparsity * c0.sign();
+      v = g;
+      delta = -rates.rate * (Scalar(1) + rates.momentum) * g;
+    } else {
+      g = rates.pull * g + rates.proximity * delta;
+      if (rates.sparsity != Scalar(0)) g += rates.sparsity * (c0 + delta).sign();
+      v = rates.momentum * v + g;
+      delta -= rates.rate * (g + rates.momentum * v);
+    }
+  }
+
+  /// The same for all elements, with their slope in `down`. Writes the code as well.
+  void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, View<Scalar> down) const {
+    for_each_piece(lane, [&](Index i, Index count) {
+      auto g = piece(down, i, count);
+      const auto c0 = piece(start, i, count);
+      auto delta = piece(displacement, i, count);
+      auto v = piece(velocity, i, count);
+      take(g, c0, delta, v);
+      piece(code, i, count) = c0 + delta;
+    });
+  }
+
+  /// Elements that stay in the nearest cache while they are worked on.
+  static constexpr Index piece_size = 2048 / static_cast<Index>(sizeof(Scalar));
+
+  /// Calls use(i, count) for pieces i .. i + count - 1 that make up all elements, in parallel.
+  template <class Use>
+  void for_each_piece(const Lane<Scalar>& lane, Use&& use) const {
+    const Index rows = displacement.rows();
+    lane.parallel_ranges(displacement.cols(), rows, [&](Index first_column, Index columns) {
+      const Index end = (first_column + columns) * rows;
+      for (Index i = first_column * rows; i < end; i += piece_size) use(i, std::min(piece_size, end - i));
+    });
+  }
+
+  /// Elements of a view, counted column by column.
+  static auto piece(View<Scalar> whole, Index i, Index count) { return Eigen::Map<Array>{whole.data() + i, count}; }
+  static auto piece(ConstView<Scalar> whole, Index i, Index count) {
+    return Eigen::Map<const Array>{whole.data() + i, count};
+  }
+
+ private:
+  using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+};
+
+}  // namespace altmin
