@@ -94,13 +94,25 @@ struct ScatteredRightColumns {
 template <class Scalar>
 struct ProductOutput {
   ProductOutput part(Index i, Index j) const { return {data + i + j * stride, stride, alpha, adds}; }
-
-  void put(Scalar& place, Scalar value) const { place = adds ? place + alpha * value : alpha * value; }
+  ProductOutput from_column(Index j) const { return part(0, j); }
+  Scalar* column(Index j) const { return data + j * stride; }
 
   Scalar* data;
   Index stride;
   Scalar alpha;
   bool adds;
+};
+
+/// The same where each column has a place of its own, to which it is added.
+template <class Scalar>
+struct ScatteredOutput {
+  ScatteredOutput from_column(Index j) const { return {data, offsets + j}; }
+  Scalar* column(Index j) const { return data + offsets[j]; }
+
+  Scalar* data;
+  const std::int32_t* offsets;
+  static constexpr Scalar alpha = 1;
+  static constexpr bool adds = true;
 };
 
 /// The part of a product that fits into vector registers, where it stays while all of the depth is summed up: what a
@@ -122,9 +134,9 @@ struct RegisterTile {
     }
   }
 
-  template <class Left, class Right>
+  template <class Left, class Right, class Output = ProductOutput<Scalar>>
   static void multiply(const Left& left, const Right& right, Index depth, Index row_count, Index column_count,
-                       const ProductOutput<Scalar>& out) {
+                       const Output& out) {
     if (row_count > 2 * lanes) {
       multiply_rows<3>(left, right, depth, row_count, column_count, out);
     } else if (row_count > lanes) {
@@ -176,28 +188,28 @@ struct RegisterTile {
 #pragma GCC diagnostic pop
 #endif
 
-  template <int Packets, class Left, class Right>
+  template <int Packets, class Left, class Right, class Output>
   static void multiply_rows(const Left& left, const Right& right, Index depth, Index row_count, Index column_count,
-                            const ProductOutput<Scalar>& out) {
+                            const Output& out) {
     Index j = 0;
     for (; j + columns <= column_count; j += columns) {
-      tile<Packets, columns>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns>(left, right.from_column(j), depth, row_count, out.from_column(j));
     }
     for (; j + columns / 2 <= column_count; j += columns / 2) {
-      tile<Packets, columns / 2>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns / 2>(left, right.from_column(j), depth, row_count, out.from_column(j));
     }
     for (; j + columns / 4 <= column_count; j += columns / 4) {
-      tile<Packets, columns / 4>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, columns / 4>(left, right.from_column(j), depth, row_count, out.from_column(j));
     }
     for (; j < column_count; ++j) {
-      tile<Packets, 1>(left, right.from_column(j), depth, row_count, out.part(0, j));
+      tile<Packets, 1>(left, right.from_column(j), depth, row_count, out.from_column(j));
     }
   }
 
   // Not inline: what stands around it would take its registers.
-  template <int Packets, int Columns, class Left, class Right>
+  template <int Packets, int Columns, class Left, class Right, class Output>
   EIGEN_DONT_INLINE static void tile(const Left& left, const Right& right, Index depth, Index row_count,
-                                     const ProductOutput<Scalar>& out) {
+                                     const Output& out) {
     using namespace Eigen::internal;
     const Scalar* a = left.begin();
     const Scalar* b = right.data;
@@ -231,7 +243,9 @@ struct RegisterTile {
       for (int j = 0; j < Columns; ++j) {
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) pstore(buffer + p * lanes, sums[j][p]);
-        for (Index i = 0; i < row_count; ++i) out.put(out.data[i + j * out.stride], buffer[i]);
+        Scalar* const place = out.column(j);
+        for (Index i = 0; i < row_count; ++i)
+          place[i] = out.adds ? place[i] + out.alpha * buffer[i] : out.alpha * buffer[i];
       }
       return;
     }
@@ -240,7 +254,7 @@ struct RegisterTile {
     for (int j = 0; j < Columns; ++j) {
       ALTMIN_UNROLL
       for (int p = 0; p < Packets; ++p) {
-        Scalar* const place = out.data + p * lanes + j * out.stride;
+        Scalar* const place = out.column(j) + p * lanes;
         const Packet product = pmul(alpha, sums[j][p]);
         pstoreu(place, out.adds ? padd(ploadu<Packet>(place), product) : product);
       }

@@ -16,7 +16,7 @@ struct Conv2d {
   template <class Scalar>
   class Layer;
 
-  Index outputs = 1;   ///< channels; at least 1
+  Index outputs = 1;   ///< channels; 1 to 2^19
   Extent kernel = 3;   ///< 1 to 4096 each way
   Extent stride = 1;   ///< 1 to 4096 each way
   Extent padding = 0;  ///< rows and columns of zeros on each side; below the kernel's size
@@ -37,8 +37,8 @@ struct Conv2d {
 /// `weight` is outputs x (input channels * kernel height * kernel width), its columns in the order of PyTorch's outputs
 /// x inputs x height x width; `bias` is outputs x 1.
 ///
-/// The products read and write images where they lie, laid out so that the positions of a register tile's rows follow
-/// each other (PhasedImage): nothing is copied for each value that the kernel sees.
+/// The products read images laid out so that the positions of a register tile's rows follow each other (ShiftedImage):
+/// nothing is copied for each value that the kernel sees.
 template <class Scalar>
 class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
@@ -49,25 +49,24 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Layer(const Conv2d& config, Shape input)
       : config_{config},
         window_{input, config.kernel, config.stride, config.padding},
-        image_{window_},
+        height_{together(window_)},
+        image_{window_, height_},
         output_{window_.output(config.outputs)} {
-    if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));
-    if (image_.channel_size() > room / 8) {
-      throw ShapeError("expected at most " + detail::text(room / 8) + " pixels a channel, with the padding, got " +
-                       detail::text(image_.channel_size()));
+    if (config.outputs < 1 || config.outputs > most_outputs) {
+      throw OptionError("outputs must be 1 to " + detail::text(most_outputs) + ", got " + detail::text(config.outputs));
     }
-    channels_ = std::clamp<Index>(image_room / image_.channel_size(), 1, input.channels);
+    const Index addressed = (Index{1} << 31) / (window_.area() * config.outputs);
+    channels_ = std::clamp<Index>(std::min(image_room / image_.channel_size(), addressed), 1, input.channels);
     const Index in_parts = part_columns(4) / window_.area() + 2;
     offsets_ = image_.offsets(std::min(input.channels, std::max(channels_, in_parts)));
     offsets_.resize(offsets_.size() + Dots::rights);
-    outputs_ = std::clamp<Index>(room / 4 / line_length(), 1, config.outputs);
-    taps_ = config.stride.width == 1 && outputs_ == config.outputs ? config.kernel.width : 1;
-    for (Index s = 0; s < taps_; ++s) {
-      for (Index o = 0; o < outputs_; ++o) {
-        slope_offsets_.push_back(static_cast<std::int32_t>(o * line_length() + taps_ - 1 - s));
+    for (Index c = 0; c < channels_; ++c) {
+      for (Index s = 0; s < config.kernel.width; ++s) {
+        const Index k = c * window_.area() + s;
+        in_weight_.push_back(static_cast<std::int32_t>(k * config.outputs));
+        in_image_.push_back(offsets_[std::size_t(k)]);
       }
     }
-    slope_offsets_.push_back(0);
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
   }
 
@@ -99,12 +98,10 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   LoweredShape lowered_shape() const { return {window_.depth(), window_.positions()}; }
   void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
     for_each_sample(lane, at.x.cols(), [&](Index t, Scalar* memory) {
-      for_each_chunk([&](Index channel, Index channels) {
-        image_.lay_out(pixels(at.x, channel, t), channels, memory);
-        for (Index p = 0; p < window_.positions(); ++p) {
-          const Scalar* const seen = memory + p / window_.width() * image_.line() + p % window_.width();
-          Scalar* const column = a.address(channel * window_.area(), t * window_.positions() + p);
-          for (Index k = 0; k < channels * window_.area(); ++k) column[k] = seen[offsets_[std::size_t(k)]];
+      for_each_part(at.x, t, memory, [&](const Part& part) {
+        for (Index p = 0; p < part.positions; ++p) {
+          Scalar* const column = a.address(part.channel * window_.area(), t * window_.positions() + part.position + p);
+          for (Index k = 0; k < part.channels * window_.area(); ++k) column[k] = memory[offsets_[std::size_t(k)] + p];
         }
       });
     });
@@ -126,37 +123,31 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     convolve(lane, dx, dy, false);
   }
 
-  /// What comes down to a row of the kernel's width from all outputs at once is one product.
+  /// A row of the kernel at a time: those of neighbouring rows overlap, and a processor waits for what it has just
+  /// written.
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
-    constexpr Index columns = 64;  // rows of kernels that are dealt with together
-    const Index length = image_.length() + taps_ - 1;
     for_each_sample(lane, dy.cols(), [&](Index t, Scalar* memory) {
       Scalar* const slopes = memory + room / 2;
-      Scalar* const parts = slopes + room / 4 + line_length();
-      for_each_chunk([&](Index channel, Index channels) {
-        std::fill_n(memory, channels * image_.channel_size() + Tile::rows, Scalar(0));
-        for_each_tile(config_.outputs, outputs_, [&](Index o, Index count) {
-          lay_out_slopes(dy, t, o, count, slopes);
-          for_each_tile(length, Tile::rows, [&](Index p, Index left) {
-            const Index rows = whole_packets(left);
-            for_each_tile(channels * window_.area() / taps_, columns, [&](Index k, Index width) {
-              const Index first = (channel * window_.area() + k * taps_) * config_.outputs + o;
-              Tile::multiply(detail::ScatteredLeftPanel<Scalar>{slopes + p, slope_offsets_.data()},
-                             detail::RightColumns<Scalar>{weight().data() + first, taps_ * config_.outputs},
-                             taps_ * count, rows, width, {parts, Tile::rows, Scalar(1), false});
-              // Not one after the other: those of neighbouring rows overlap, and a processor waits for what it has just
-              // written.
-              for (Index r = 0; r < config_.kernel.height; ++r) {
-                for (Index j = r; j < width; j += config_.kernel.height) {
-                  Scalar* const to = memory + p + offsets_[std::size_t((k + j) * taps_)];
-                  const Scalar* const from = parts + j * Tile::rows;
-                  for (Index n = 0; n < rows; ++n) to[n] += from[n];  // zeros behind the last position
-                }
-              }
-            });
+      View<Scalar>{dx}.col(t).setZero();
+      for_each_part([&](const Part& part) {
+        const Scalar* const weights = weight().data() + part.channel * window_.area() * config_.outputs;
+        std::fill_n(memory, part.channels * image_.channel_size(), Scalar(0));
+        for_each_tile(config_.outputs, room / 2 / Tile::rows, [&](Index o, Index outputs) {
+          for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
+            Tile::pack(dy.address(o * window_.positions() + part.position + p, t), 1, window_.positions(), rows,
+                       outputs, slopes);
+            for (Index r = 0; r < window_.kernel().height; ++r) {
+              const Index first = r * window_.kernel().width;
+              Scalar* const to = memory + offsets_[std::size_t(first)] + p;
+              Tile::multiply(
+                  LeftPanel{slopes, Tile::rows},
+                  detail::ScatteredRightColumns<Scalar>{weights + first * config_.outputs + o, in_weight_.data()},
+                  outputs, rows, part.channels * window_.kernel().width,
+                  detail::ScatteredOutput<Scalar>{to, in_image_.data()});
+            }
           });
         });
-        image_.take_back(memory, channels, dx.address(channel * window_.input().height * window_.input().width, t));
+        image_.add_back(memory, part.channels, part.top, dx.address(first_pixel(part.channel), t));
       });
     });
   }
@@ -201,19 +192,30 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   using PackingBuffer = detail::PackingBuffer<Scalar>;
 
+  static constexpr Index most_outputs = Index{1} << 19;
   static constexpr Index room = PackingBuffer::room;
   static constexpr Index image_room = room / 8;  // of what is laid out at a time, where that is more than one channel
 
   const Matrix<Scalar>& weight() const { return this->parameters_[0].value(); }
 
-  const Scalar* pixels(ConstView<Scalar> x, Index channel, Index t) const {
-    return x.address(channel * window_.input().height * window_.input().width, t);
+  Index first_pixel(Index channel) const { return channel * window_.input().height * window_.input().width; }
+
+  /// Rows of positions that are dealt with together: as many as there is room for what they see. Throws ShapeError
+  /// where that is not one.
+  static Index together(const detail::Window& window) {
+    const auto size = [&](Index height) { return detail::ShiftedImage::channel_size(window, height); };
+    if (size(1) > room / 4) {
+      throw ShapeError("expected a kernel that takes at most " + detail::text(room / 4) +
+                       " values of a channel along a row of outputs, got " + detail::text(size(1)));
+    }
+    const Index further = size(2) - size(1);
+    return std::min(window.height(), 1 + (std::max(room / 8, size(1)) - size(1)) / further);
   }
 
   /// Columns of the weight whose gradient is found together, by one thread: with few groups of samples, fewer. Half the
   /// room must hold the channels that they see.
   Index part_columns(Index groups) const {
-    const Index fitting = (room / 2 / image_.channel_size() - 2) * window_.area();
+    const Index fitting = (room / 2 / image_.channel_size() - 1) * window_.area();
     return std::clamp<Index>(window_.depth() * groups / 4, 1, fitting);
   }
 
@@ -227,10 +229,32 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
-  /// Calls use(first, count) for the channels that are laid out together.
+  /// Some rows of positions, and some input channels, that are dealt with together.
+  struct Part {
+    Index channel;
+    Index channels;
+    Index top;
+    Index position;   // the first one
+    Index positions;  // how many
+  };
+
+  /// Calls use(part) for each part of a sample, the channels of some rows in turn.
   template <class Use>
-  void for_each_chunk(Use&& use) const {
-    for_each_tile(window_.input().channels, channels_, use);
+  void for_each_part(Use&& use) const {
+    for_each_tile(window_.height(), height_, [&](Index top, Index height) {
+      for_each_tile(window_.input().channels, channels_, [&](Index channel, Index channels) {
+        use(Part{channel, channels, top, top * window_.width(), height * window_.width()});
+      });
+    });
+  }
+
+  /// The same for sample t of an input, each part laid out in memory.
+  template <class Use>
+  void for_each_part(ConstView<Scalar> x, Index t, Scalar* memory, Use&& use) const {
+    for_each_part([&](const Part& part) {
+      image_.lay_out(x.address(first_pixel(part.channel), t), part.channels, part.top, memory);
+      use(part);
+    });
   }
 
   template <class Use>
@@ -242,46 +266,27 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   static constexpr Index tile_count(Index length, Index tile) { return (length + tile - 1) / tile; }
   static constexpr Index whole_packets(Index rows) { return tile_count(rows, Tile::lanes) * Tile::lanes; }
 
-  /// Numbers of an output in line with each other, with room before and behind for what a tile reads there.
-  Index line_length() const {
-    const Index most = image_.length() + config_.kernel.width - 1;
-    return (most + Tile::rows - 1) / Tile::rows * Tile::rows + config_.kernel.width - 1;
-  }
-
-  /// All of some outputs of dy, by numbers: a line each, behind taps_ - 1 zeros.
-  void lay_out_slopes(ConstView<Scalar> dy, Index t, Index output, Index count, Scalar* lines) const {
-    std::fill_n(lines, count * line_length(), Scalar(0));
-    for (Index o = 0; o < count; ++o) {
-      const Scalar* from = dy.address((output + o) * window_.positions(), t);
-      Scalar* to = lines + o * line_length() + taps_ - 1;
-      for (Index y = 0; y < window_.height(); ++y, from += window_.width(), to += image_.line()) {
-        detail::copy_row(from, window_.width(), to);
-      }
-    }
+  /// Rows of the register tiles that cut some positions into equal parts.
+  static constexpr Index tile_rows(Index positions) {
+    const Index tiles = tile_count(positions, Tile::rows);
+    return whole_packets(tile_count(positions, tiles));
   }
 
   /// y = the kernels over x, plus the bias where asked.
   void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
     for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
-      Scalar* const products = memory + room / 2;
-      for_each_tile(config_.outputs, outputs_, [&](Index o, Index count) {
-        for_each_chunk([&](Index channel, Index channels) {
-          image_.lay_out(pixels(x, channel, t), channels, memory);
-          const Scalar* const weights = weight().data() + channel * window_.area() * config_.outputs + o;
-          for_each_tile(image_.length(), Tile::rows, [&](Index p, Index left) {
-            Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
-                           detail::RightRows<Scalar>{weights, config_.outputs}, channels * window_.area(),
-                           whole_packets(left), count, {products + p, line_length(), Scalar(1), channel > 0});
-          });
+      for (Index o = 0; with_bias && o < config_.outputs; ++o) {
+        std::fill_n(y.address(o * window_.positions(), t), window_.positions(), this->parameters_[1].value()(o));
+      }
+      for_each_part(x, t, memory, [&](const Part& part) {
+        const Scalar* const weights = weight().data() + part.channel * window_.area() * config_.outputs;
+        for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
+          Tile::multiply(
+              detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
+              detail::RightRows<Scalar>{weights, config_.outputs}, part.channels * window_.area(), rows,
+              config_.outputs,
+              {y.address(part.position + p, t), window_.positions(), Scalar(1), with_bias || part.channel > 0});
         });
-        for (Index j = 0; j < count; ++j) {
-          const Scalar start = with_bias ? this->parameters_[1].value()(o + j) : Scalar(0);
-          const Scalar* from = products + j * line_length();
-          Scalar* to = y.address((o + j) * window_.positions(), t);
-          for (Index row = 0; row < window_.height(); ++row, from += image_.line(), to += window_.width()) {
-            for (Index n = 0; n < window_.width(); ++n) to[n] = start + from[n];
-          }
-        }
       });
     });
   }
@@ -297,27 +302,35 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
+  /// Numbers of an output's line, whole packets.
+  Index line_length() const { return whole_packets(height_ * window_.width()); }
+
   /// With outputs that fill no packet: each weight's is a sum of dot products, of a line of slopes with one of the
   /// image.
   void correlate_by_lines(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                           Scalar* memory) const {
-    Scalar* const slopes = memory + room / 2;
-    Scalar* const sums = slopes + room / 4;
+    Scalar* const lines = memory + room / 2;
+    Scalar* const sums = lines + room / 4;
     const Index rows = tile_count(config_.outputs, Dots::lefts);
     const Index columns = tile_count(count, Dots::rights);
     const Channels seen = channels_of(first, count);
     std::fill_n(sums, rows * columns * dots, Scalar(0));
-    for (Index t = 0; t < x.cols(); ++t) {
-      image_.lay_out(pixels(x, seen.first, t), seen.count, memory);
-      std::fill_n(memory + seen.count * image_.channel_size(), Tile::rows, Scalar(0));
-      lay_out_slopes(dy, t, 0, config_.outputs, slopes);
+    std::fill_n(lines, (config_.outputs + Dots::lefts) * line_length(), Scalar(0));
+    for_each_band(x, dy.cols(), seen, memory, [&](Index t, Index position, Index positions) {
+      for (Index o = 0; o < config_.outputs; ++o) {
+        Scalar* const line = lines + o * line_length();
+        std::copy_n(dy.address(o * window_.positions() + position, t), positions, line);
+        std::fill(line + positions, line + line_length(), Scalar(0));
+      }
+      // What is read behind the last position must be a number: it is multiplied by 0.
+      std::fill_n(memory + seen.count * image_.channel_size(), Tile::lanes, Scalar(0));
       for (Index i = 0; i < rows; ++i) {
         for (Index j = 0; j < columns; ++j) {
-          Dots::add(slopes + taps_ - 1 + i * Dots::lefts * line_length(), line_length(), memory,
-                    seen.offsets + j * Dots::rights, whole_packets(image_.length()), sums + (i * columns + j) * dots);
+          Dots::add(lines + i * Dots::lefts * line_length(), line_length(), memory, seen.offsets + j * Dots::rights,
+                    whole_packets(positions), sums + (i * columns + j) * dots);
         }
       }
-    }
+    });
     for (Index j = 0; j < count; ++j) {
       for (Index o = 0; o < config_.outputs; ++o) {
         const Index tile = o / Dots::lefts * columns + j / Dots::rights;
@@ -332,24 +345,19 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   void correlate_by_columns(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                             Scalar* memory) const {
     constexpr Index depth = 256;  // of a product
-    Scalar* const slopes = memory + room / 2;
-    Scalar* const packed = slopes + room / 4;
+    Scalar* const packed = memory + room / 2;
     const Channels seen = channels_of(first, count);
     gradient.middleCols(first, count).setZero();
-    for (Index t = 0; t < x.cols(); ++t) {
-      image_.lay_out(pixels(x, seen.first, t), seen.count, memory);
-      for_each_tile(config_.outputs, outputs_, [&](Index output, Index together) {
-        lay_out_slopes(dy, t, output, together, slopes);
-        for_each_tile(image_.length(), depth, [&](Index p, Index length) {
-          for_each_tile(together, Tile::rows, [&](Index o, Index rows) {
-            Tile::pack(slopes + o * line_length() + taps_ - 1 + p, line_length(), 1, rows, length, packed);
-            Tile::multiply(LeftPanel{packed, Tile::rows},
-                           detail::ScatteredRightColumns<Scalar>{memory + p, seen.offsets}, length, rows, count,
-                           {gradient.address(output + o, first), gradient.outerStride(), Scalar(1), true});
-          });
+    for_each_band(x, dy.cols(), seen, memory, [&](Index t, Index position, Index positions) {
+      for_each_tile(positions, depth, [&](Index p, Index length) {
+        for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index rows) {
+          Tile::pack(dy.address(o * window_.positions() + position + p, t), window_.positions(), 1, rows, length,
+                     packed);
+          Tile::multiply(LeftPanel{packed, Tile::rows}, detail::ScatteredRightColumns<Scalar>{memory + p, seen.offsets},
+                         length, rows, count, {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
         });
       });
-    }
+    });
   }
 
   /// The input channels that some columns of the weight are for.
@@ -365,15 +373,28 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
             offsets_.data() + (first - channel * window_.area())};
   }
 
+  /// Calls use(t, position, positions) for the rows of positions that are dealt with together, of each sample, with
+  /// what they see of some channels in memory.
+  template <class Use>
+  void for_each_band(ConstView<Scalar> x, Index samples, const Channels& seen, Scalar* memory, Use&& use) const {
+    for (Index t = 0; t < samples; ++t) {
+      for_each_tile(window_.height(), height_, [&](Index top, Index height) {
+        image_.lay_out(x.address(first_pixel(seen.first), t), seen.count, top, memory);
+        use(t, top * window_.width(), height * window_.width());
+      });
+    }
+  }
+
   Conv2d config_;
   detail::Window window_;
-  detail::PhasedImage image_;
+  Index height_;  // rows of positions that are dealt with together
+  detail::ShiftedImage image_;
   Shape output_;
   Index channels_;                     // that are laid out together
   std::vector<std::int32_t> offsets_;  // of their values
-  Index outputs_;                      // that are laid out together
-  Index taps_;                         // of a kernel's row that are pulled back together
-  std::vector<std::int32_t> slope_offsets_;
+  // Of those in the first row of the kernel:
+  std::vector<std::int32_t> in_weight_;
+  std::vector<std::int32_t> in_image_;
 };
 
 }  // namespace altmin

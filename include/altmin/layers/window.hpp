@@ -87,38 +87,51 @@ void copy_row(const Scalar* from, Index count, Scalar* to) {
   for (; i < count; ++i) to[i] = from[i];
 }
 
-/// How an image lies in memory so that what a window sees in one place of it, from position to position, is one
-/// contiguous run: with its padding, and for strides above 1 with every stride-th row and column of a plane in a plane
-/// of their own (a phase). Positions are then counted with the gaps at the end of each row: position (y, x) is number
-/// y * line() + x of length() numbers, and its value k of the window stands at offsets()[k] + that number.
-class PhasedImage {
+/// Adds part of a row to another.
+template <class Scalar>
+void add_row(const Scalar* from, Index count, Scalar* to) {
+  using Eight = Eigen::Array<Scalar, 8, 1>;
+  Index i = 0;
+  for (; i + 8 <= count; i += 8) Eigen::Map<Eight>{to + i} += Eigen::Map<const Eight>{from + i};
+  for (; i < count; ++i) to[i] += from[i];
+}
+
+/// Some rows of an image, laid out so that what a window sees in one place of it, from position to position, is one
+/// contiguous run. For each column of the kernel there is a copy of the image that holds, of each row, the pixels that
+/// this column meets; above a stride of 1, every stride-th row lies in a plane of its own. With positions counted row
+/// by row, the window's value k at position p stands at offsets()[k] + p.
+class ShiftedImage {
  public:
-  explicit PhasedImage(const Window& window)
-      : window_{window},
-        rows_{ratio(window.input().height + 2 * window.padding().height, window.stride().height)},
-        line_{ratio(window.input().width + 2 * window.padding().width, window.stride().width)} {
-    const Index phases = window.stride().height * window.stride().width;
-    if (rows_ > (Index{1} << 40) / phases / line_) {
-      throw ShapeError("expected fewer than 2^40 pixels a channel, got " +
-                       shape_text(window.input().height, window.input().width));
+  /// `height` is how many rows of positions are dealt with together.
+  ShiftedImage(const Window& window, Index height)
+      : window_{window}, rows_{height - 1 + ratio(window.kernel().height, window.stride().height)} {
+    const Index stride = window.stride().width;
+    for (Index s = 0; s < window.kernel().width; ++s) {
+      const Index ahead = window.padding().width - s;  // pixels between the image's first and this column's first
+      const Index first = ahead > 0 ? ratio(ahead, stride) : 0;
+      const Index end = std::clamp<Index>(ratio(window.input().width + ahead, stride), first, window.width());
+      columns_.push_back({{first, end}, first * stride - ahead});
     }
   }
 
-  Index line() const { return line_; }
-  Index length() const { return (window_.height() - 1) * line_ + window_.width(); }
-
-  /// Numbers of one channel.
-  Index channel_size() const { return rows_ * line_ * window_.stride().height * window_.stride().width; }
+  /// Numbers of one channel that `height` rows of positions see.
+  static Index channel_size(const Window& window, Index height) {
+    return window.kernel().width * window.stride().height *
+           (height - 1 + ratio(window.kernel().height, window.stride().height)) * window.width();
+  }
+  Index channel_size() const {
+    return static_cast<Index>(columns_.size()) * window_.stride().height * rows_ * window_.width();
+  }
 
   /// Of the window's values in some channels, from the first one on; one more stands at the end, equal to the first.
   std::vector<std::int32_t> offsets(Index channels) const {
-    const Extent stride = window_.stride();
+    const Index stride = window_.stride().height;
     std::vector<std::int32_t> result;
     for (Index c = 0; c < channels; ++c) {
       for (Index r = 0; r < window_.kernel().height; ++r) {
         for (Index s = 0; s < window_.kernel().width; ++s) {
-          const Index phase = (c * stride.height + r % stride.height) * stride.width + s % stride.width;
-          result.push_back(static_cast<std::int32_t>((phase * rows_ + r / stride.height) * line_ + s / stride.width));
+          const Index plane = (c * window_.kernel().width + s) * stride + r % stride;
+          result.push_back(static_cast<std::int32_t>((plane * rows_ + r / stride) * window_.width()));
         }
       }
     }
@@ -126,60 +139,85 @@ class PhasedImage {
     return result;
   }
 
-  /// Lays out some channels of an image.
+  /// Lays out what the rows of positions from `top` on see of some channels of an image.
   template <class Scalar>
-  void lay_out(const Scalar* image, Index channels, Scalar* memory) const {
-    std::fill_n(memory, channels * channel_size(), Scalar(0));
-    for_each_row(image, channels, memory, [](const Scalar* from, Index step, Index count, Scalar* to) {
-      if (step == 1) {
-        copy_row(from, count, to);
-      } else {
-        for (Index i = 0; i < count; ++i) to[i] = from[i * step];
+  void lay_out(const Scalar* image, Index channels, Index top, Scalar* memory) const {
+    const Index width = window_.width();
+    for_each_plane(channels, top, [&](Index at, const Range& rows, Index pixel, const Column& column) {
+      Scalar* to = memory + at;
+      std::fill(to, to + rows.first * width, Scalar(0));
+      std::fill(to + rows.end * width, to + rows_ * width, Scalar(0));
+      const Scalar* from = image + pixel;
+      to += rows.first * width;
+      for (Index i = rows.first; i < rows.end; ++i, from += row_step(), to += width) {
+        std::fill(to, to + column.first, Scalar(0));
+        std::fill(to + column.end, to + width, Scalar(0));
+        if (window_.stride().width == 1) {
+          copy_row(from, column.end - column.first, to + column.first);
+        } else {
+          for (Index x = column.first; x < column.end; ++x) to[x] = from[(x - column.first) * window_.stride().width];
+        }
       }
     });
   }
 
-  /// The way back: writes the pixels, without the padding.
+  /// The way back: adds all copies of each pixel to the image.
   template <class Scalar>
-  void take_back(const Scalar* memory, Index channels, Scalar* image) const {
-    for_each_row(image, channels, memory, [](Scalar* to, Index step, Index count, const Scalar* from) {
-      if (step == 1) {
-        copy_row(from, count, to);
-      } else {
-        for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+  void add_back(const Scalar* memory, Index channels, Index top, Scalar* image) const {
+    const Index width = window_.width();
+    for_each_plane(channels, top, [&](Index at, const Range& rows, Index pixel, const Column& column) {
+      const Scalar* from = memory + at + rows.first * width + column.first;
+      Scalar* to = image + pixel;
+      const Index count = column.end - column.first;
+      for (Index i = rows.first; i < rows.end; ++i, from += width, to += row_step()) {
+        if (window_.stride().width == 1) {
+          add_row(from, count, to);
+        } else {
+          for (Index x = 0; x < count; ++x) to[x * window_.stride().width] += from[x];
+        }
       }
     });
   }
 
  private:
+  struct Range {
+    Index first;
+    Index end;
+  };
+
+  /// Of the rows of a copy: the numbers that are not padding, and the pixel of the first.
+  struct Column : Range {
+    Index pixel;
+  };
+
   static Index ratio(Index length, Index stride) { return (length + stride - 1) / stride; }
 
-  /// Calls use(pixels, step, count, places) for the pixels of a row that lie side by side.
-  template <class Pixel, class Place, class Use>
-  void for_each_row(Pixel* image, Index channels, Place* memory, Use&& use) const {
+  /// Pixels from a row of a plane to the next.
+  Index row_step() const { return window_.stride().height * window_.input().width; }
+
+  /// Calls use(at, rows, pixel, column) for each plane, which begins at `at`: of its rows, those that are not padding,
+  /// and the pixel of the first number of these that is not. Copies of a row do not follow each other: a processor
+  /// waits for what it has just written nearby.
+  template <class Use>
+  void for_each_plane(Index channels, Index top, Use&& use) const {
     const Shape& shape = window_.input();
-    const Extent stride = window_.stride();
-    const Extent padding = window_.padding();
+    const Index stride = window_.stride().height;
+    Index at = 0;
     for (Index c = 0; c < channels; ++c) {
-      for (Index y = 0; y < shape.height; ++y, image += shape.width) {
-        const Index row = y + padding.height;
-        for (Index phase = 0; phase < stride.width; ++phase) {
-          // The first column of this phase that is not padding, in the phase and in the image.
-          const Index column = phase < padding.width ? ratio(padding.width - phase, stride.width) : 0;
-          const Index x = column * stride.width + phase - padding.width;
-          if (x >= shape.width) continue;
-          Place* const plane =
-              memory + ((c * stride.height + row % stride.height) * stride.width + phase) * rows_ * line_;
-          use(image + x, stride.width, ratio(shape.width - x, stride.width),
-              plane + row / stride.height * line_ + column);
+      for (const Column& column : columns_) {
+        for (Index phase = 0; phase < stride; ++phase, at += rows_ * window_.width()) {
+          const Index y = top * stride + phase - window_.padding().height;  // of the first row, in the image
+          const Index first = std::min(rows_, y < 0 ? ratio(-y, stride) : 0);
+          const Index end = std::clamp(y < shape.height ? ratio(shape.height - y, stride) : 0, first, rows_);
+          use(at, Range{first, end}, (c * shape.height + y + first * stride) * shape.width + column.pixel, column);
         }
       }
     }
   }
 
   Window window_;
-  Index rows_;
-  Index line_;
+  Index rows_;  // of a plane
+  std::vector<Column> columns_;
 };
 
 }  // namespace altmin::detail
