@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "altmin/core/error.hpp"
@@ -78,22 +78,28 @@ class Window {
   Index width_;
 };
 
-/// Copies part of a row: most are so short that a call of memcpy would take longer.
-template <class Scalar>
-void copy_row(const Scalar* from, Index count, Scalar* to) {
-  Index i = 0;
-  for (; i + 8 <= count; i += 8) std::memcpy(to + i, from + i, 8 * sizeof(Scalar));
-  for (; i + 2 <= count; i += 2) std::memcpy(to + i, from + i, 2 * sizeof(Scalar));
-  for (; i < count; ++i) to[i] = from[i];
-}
+/// Parts of some rows, `step` apart.
+template <class T>
+struct RowParts {
+  T* data;
+  Index step;
+};
 
-/// Adds part of a row to another.
-template <class Scalar>
-void add_row(const Scalar* from, Index count, Scalar* to) {
-  using Eight = Eigen::Array<Scalar, 8, 1>;
-  Index i = 0;
-  for (; i + 8 <= count; i += 8) Eigen::Map<Eight>{to + i} += Eigen::Map<const Eight>{from + i};
-  for (; i < count; ++i) to[i] += from[i];
+/// Calls use(from, to) for arrays of eight, then of one, that make up `count` numbers of each row. Rows are short:
+/// eight columns of all rows at a time take fewer steps than row after row.
+template <class Scalar, class Use>
+void for_each_eight(RowParts<const Scalar> from, RowParts<Scalar> to, Index rows, Index count, Use&& use) {
+  const auto columns = [&](auto size, Index x) {
+    using Array = Eigen::Array<Scalar, decltype(size)::value, 1>;
+    const Scalar* source = from.data + x;
+    Scalar* target = to.data + x;
+    for (Index i = 0; i < rows; ++i, source += from.step, target += to.step) {
+      use(Eigen::Map<const Array>{source}, Eigen::Map<Array>{target});
+    }
+  };
+  Index x = 0;
+  for (; x + 8 <= count; x += 8) columns(std::integral_constant<int, 8>{}, x);
+  for (; x < count; ++x) columns(std::integral_constant<int, 1>{}, x);
 }
 
 /// Some rows of an image, laid out so that what a window sees in one place of it, from position to position, is one
@@ -106,6 +112,7 @@ class ShiftedImage {
   ShiftedImage(const Window& window, Index height)
       : window_{window}, rows_{height - 1 + ratio(window.kernel().height, window.stride().height)} {
     const Index stride = window.stride().width;
+    padded_ = window.padding().width > 0;
     for (Index s = 0; s < window.kernel().width; ++s) {
       const Index ahead = window.padding().width - s;  // pixels between the image's first and this column's first
       const Index first = ahead > 0 ? ratio(ahead, stride) : 0;
@@ -144,18 +151,23 @@ class ShiftedImage {
   void lay_out(const Scalar* image, Index channels, Index top, Scalar* memory) const {
     const Index width = window_.width();
     for_each_plane(channels, top, [&](Index at, const Range& rows, Index pixel, const Column& column) {
-      Scalar* to = memory + at;
-      std::fill(to, to + rows.first * width, Scalar(0));
-      std::fill(to + rows.end * width, to + rows_ * width, Scalar(0));
-      const Scalar* from = image + pixel;
-      to += rows.first * width;
-      for (Index i = rows.first; i < rows.end; ++i, from += row_step(), to += width) {
-        std::fill(to, to + column.first, Scalar(0));
-        std::fill(to + column.end, to + width, Scalar(0));
-        if (window_.stride().width == 1) {
-          copy_row(from, column.end - column.first, to + column.first);
-        } else {
-          for (Index x = column.first; x < column.end; ++x) to[x] = from[(x - column.first) * window_.stride().width];
+      Scalar* const plane = memory + at;
+      std::fill(plane, plane + rows.first * width, Scalar(0));
+      std::fill(plane + rows.end * width, plane + rows_ * width, Scalar(0));
+      for (Index i = rows.first; padded_ && i < rows.end; ++i) {
+        std::fill(plane + i * width, plane + i * width + column.first, Scalar(0));
+        std::fill(plane + i * width + column.end, plane + (i + 1) * width, Scalar(0));
+      }
+      const RowParts<const Scalar> from{image + pixel, row_step()};
+      const RowParts<Scalar> to{plane + rows.first * width + column.first, width};
+      const Index count = column.end - column.first;
+      if (window_.stride().width == 1) {
+        for_each_eight(from, to, rows.end - rows.first, count, [](auto pixels, auto places) { places = pixels; });
+      } else {
+        const Scalar* source = from.data;
+        Scalar* target = to.data;
+        for (Index i = rows.first; i < rows.end; ++i, source += from.step, target += to.step) {
+          for (Index x = 0; x < count; ++x) target[x] = source[x * window_.stride().width];
         }
       }
     });
@@ -166,14 +178,16 @@ class ShiftedImage {
   void add_back(const Scalar* memory, Index channels, Index top, Scalar* image) const {
     const Index width = window_.width();
     for_each_plane(channels, top, [&](Index at, const Range& rows, Index pixel, const Column& column) {
-      const Scalar* from = memory + at + rows.first * width + column.first;
-      Scalar* to = image + pixel;
+      const RowParts<const Scalar> from{memory + at + rows.first * width + column.first, width};
+      const RowParts<Scalar> to{image + pixel, row_step()};
       const Index count = column.end - column.first;
-      for (Index i = rows.first; i < rows.end; ++i, from += width, to += row_step()) {
-        if (window_.stride().width == 1) {
-          add_row(from, count, to);
-        } else {
-          for (Index x = 0; x < count; ++x) to[x * window_.stride().width] += from[x];
+      if (window_.stride().width == 1) {
+        for_each_eight(from, to, rows.end - rows.first, count, [](auto places, auto pixels) { pixels += places; });
+      } else {
+        const Scalar* source = from.data;
+        Scalar* target = to.data;
+        for (Index i = rows.first; i < rows.end; ++i, source += from.step, target += to.step) {
+          for (Index x = 0; x < count; ++x) target[x * window_.stride().width] += source[x];
         }
       }
     });
@@ -218,6 +232,7 @@ class ShiftedImage {
   Window window_;
   Index rows_;  // of a plane
   std::vector<Column> columns_;
+  bool padded_;  // whether rows are, on either side
 };
 
 }  // namespace altmin::detail
