@@ -202,7 +202,7 @@ TEST_CASE("windows that do not fit are refused, by layer and size", "[layers]") 
   const auto adding = [&](const auto& config) { return message([&] { Layers<double>{image}.add(config); }); };
   CHECK(adding(Conv2d{4, {9, 3}}) ==
         "layer 0 (Conv2d): expected an input of at least 9 x 3 (height x width), got 8 x 8");
-  CHECK(adding(Conv2d{0, 3}) == "layer 0 (Conv2d): outputs must be 1 to 524288, got 0");
+  CHECK(adding(Conv2d{0, 3}) == "layer 0 (Conv2d): outputs must be 1 to 65535, got 0");
   CHECK(adding(Conv2d{4, 0}) == "layer 0 (Conv2d): kernel must be 1 to 4096, got 0");
   CHECK(adding(Conv2d{4, 3, 0}) == "layer 0 (Conv2d): stride must be 1 to 4096, got 0");
   CHECK(adding(Conv2d{4, 3, 1, 3}) == "layer 0 (Conv2d): padding must be 0 to 2, got 3");

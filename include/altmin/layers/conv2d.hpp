@@ -16,7 +16,7 @@ struct Conv2d {
   template <class Scalar>
   class Layer;
 
-  Index outputs = 1;   ///< channels; 1 to 2^19
+  Index outputs = 1;   ///< channels; 1 to 65535
   Extent kernel = 3;   ///< 1 to 4096 each way
   Extent stride = 1;   ///< 1 to 4096 each way
   Extent padding = 0;  ///< rows and columns of zeros on each side; below the kernel's size
@@ -60,11 +60,13 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     const Index in_parts = part_columns(4) / window_.area() + 2;
     offsets_ = image_.offsets(std::min(input.channels, std::max(channels_, in_parts)));
     offsets_.resize(offsets_.size() + Dots::rights);
-    for (Index c = 0; c < channels_; ++c) {
-      for (Index s = 0; s < config.kernel.width; ++s) {
-        const Index k = c * window_.area() + s;
-        in_weight_.push_back(static_cast<std::int32_t>(k * config.outputs));
-        in_image_.push_back(offsets_[std::size_t(k)]);
+    for (Index r = 0; r < config.kernel.height; ++r) {
+      for (Index c = 0; c < channels_; ++c) {
+        for (Index s = 0; s < config.kernel.width; ++s) {
+          const Index k = c * window_.area() + r * config.kernel.width + s;
+          in_weight_.push_back(static_cast<std::int32_t>(k * config.outputs));
+          in_image_.push_back(offsets_[std::size_t(k)]);
+        }
       }
     }
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
@@ -123,27 +125,27 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     convolve(lane, dx, dy, false);
   }
 
-  /// A row of the kernel at a time: those of neighbouring rows overlap, and a processor waits for what it has just
-  /// written.
+  /// Goes through the kernel a row of all channels after the other: those of neighbouring rows overlap, and a processor
+  /// waits for what it has just written.
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
     for_each_sample(lane, dy.cols(), [&](Index t, Scalar* memory) {
       Scalar* const slopes = memory + room / 2;
       View<Scalar>{dx}.col(t).setZero();
       for_each_part([&](const Part& part) {
         const Scalar* const weights = weight().data() + part.channel * window_.area() * config_.outputs;
+        const Index row = channels_ * window_.kernel().width;  // values of the window
+        const Index together = part.channels == channels_ ? window_.kernel().height : 1;
         std::fill_n(memory, part.channels * image_.channel_size(), Scalar(0));
         for_each_tile(config_.outputs, room / 2 / Tile::rows, [&](Index o, Index outputs) {
           for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
             Tile::pack(dy.address(o * window_.positions() + part.position + p, t), 1, window_.positions(), rows,
                        outputs, slopes);
-            for (Index r = 0; r < window_.kernel().height; ++r) {
-              const Index first = r * window_.kernel().width;
-              Scalar* const to = memory + offsets_[std::size_t(first)] + p;
-              Tile::multiply(
-                  LeftPanel{slopes, Tile::rows},
-                  detail::ScatteredRightColumns<Scalar>{weights + first * config_.outputs + o, in_weight_.data()},
-                  outputs, rows, part.channels * window_.kernel().width,
-                  detail::ScatteredOutput<Scalar>{to, in_image_.data()});
+            for (Index r = 0; r < window_.kernel().height; r += together) {
+              const std::size_t first = std::size_t(r * row);
+              Tile::multiply(LeftPanel{slopes, Tile::rows},
+                             detail::ScatteredRightColumns<Scalar>{weights + o, in_weight_.data() + first}, outputs,
+                             rows, together * part.channels * window_.kernel().width,
+                             detail::ScatteredOutput<Scalar>{memory + p, in_image_.data() + first});
             }
           });
         });
@@ -192,7 +194,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   using PackingBuffer = detail::PackingBuffer<Scalar>;
 
-  static constexpr Index most_outputs = Index{1} << 19;
+  static constexpr Index most_outputs = 65535;
   static constexpr Index room = PackingBuffer::room;
   static constexpr Index image_room = room / 8;  // of what is laid out at a time, where that is more than one channel
 
@@ -392,7 +394,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Shape output_;
   Index channels_;                     // that are laid out together
   std::vector<std::int32_t> offsets_;  // of their values
-  // Of those in the first row of the kernel:
+  // The same, and where they stand in the weight, by rows of the kernel.
   std::vector<std::int32_t> in_weight_;
   std::vector<std::int32_t> in_image_;
 };

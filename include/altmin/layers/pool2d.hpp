@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 
 #include "altmin/layers/layer_base.hpp"
 #include "altmin/layers/window.hpp"
@@ -108,12 +109,8 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
       });
     }
     lane.parallel_ranges(samples, from.x.rows(), [&](Index first, Index count) {
-      if (step.first) {
-        View<Scalar>{step.pulled}.middleCols(first, count).setZero();
-        View<Scalar>{step.velocity}.middleCols(first, count).setZero();
-      }
       for (Index t = first; t < first + count; ++t) {
-        step_squares(step.rates, step.code.address(0, t), step.pulled.address(0, t), step.velocity.address(0, t),
+        step_squares(step, step.code.address(0, t), step.pulled.address(0, t), step.velocity.address(0, t),
                      step.slope.address(0, t), from.y.address(0, t), step.change.address(0, t));
       }
     });
@@ -273,25 +270,32 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   }
 
   /// The step of a sample whose pixels are sorted.
-  void step_squares(const CodeRates<Scalar>& given, const Scalar* c0, Scalar* delta, Scalar* v, const Scalar* slope,
+  void step_squares(const CodeStep<Scalar>& step, const Scalar* c0, Scalar* delta, Scalar* v, const Scalar* slope,
                     const Scalar* y, Scalar* change) const {
-    const CodeRates<Scalar> rates = given;
+    const CodeRates<Scalar> rates = step.rates;
     const Index count = output_.size();
-    ALTMIN_INDEPENDENT
-    for (Index i = 0; i < count; ++i) {
-      Quad<Scalar> start, move, x, g{};
-      Square::for_each([&](int p) {
-        start[p] = c0[p * count + i];
-        move[p] = delta[p * count + i];
-        x[p] = start[p] + move[p];
-      });
-      self().pull(Square{}, x, slope[i], g);
-      Square::for_each([&](int p) {
-        rates.take(g[p], x[p], move[p], v[p * count + i]);
-        delta[p * count + i] = move[p];
-      });
-      change[i] = self().change(Square{}, start, y[i], move);
-    }
+    const auto go = [&](auto first) {
+      ALTMIN_INDEPENDENT
+      for (Index i = 0; i < count; ++i) {
+        Quad<Scalar> start, move{}, velocity{}, x, g{};
+        Square::for_each([&](int p) {
+          start[p] = c0[p * count + i];
+          if constexpr (!first) {
+            move[p] = delta[p * count + i];
+            velocity[p] = v[p * count + i];
+          }
+          x[p] = start[p] + move[p];
+        });
+        self().pull(Square{}, x, slope[i], g);
+        Square::for_each([&](int p) {
+          rates.take(g[p], x[p], move[p], velocity[p]);
+          delta[p * count + i] = move[p];
+          v[p * count + i] = velocity[p];
+        });
+        change[i] = self().change(Square{}, start, y[i], move);
+      }
+    };
+    step.first ? go(std::true_type{}) : go(std::false_type{});
   }
 
   Config config_;

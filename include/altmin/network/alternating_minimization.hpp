@@ -332,9 +332,13 @@ class AlternatingMinimization {
       result *= Scalar(-1);
     } else {
       const AuxiliaryVariable<Scalar>& above = code_at(l);
-      result = above.target_scale * above.target().slice(at.first, count);
+      const auto target = above.target_scale * above.target().slice(at.first, count);
+      if (change.size() > 0) {
+        result = target - change;
+      } else {
+        result = target;
+      }
       if (above.carried.rows() > 0) result -= above.carried.view().slice(at.first, count);
-      if (change.size() > 0) result -= change;
     }
   }
 
