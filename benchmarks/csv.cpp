@@ -1,5 +1,6 @@
-// csv/<plain, gzip>: a table in HIGGS's format, read from a file. zlib/gzip: the same gzipped bytes inflated alone, for
-// comparison. The file is made on the first run, of random numbers.
+// csv/<plain, gzip>: a table in HIGGS's format, read from a file. For comparison, zlib/gzip: the same gzipped bytes
+// inflated alone; peer/pandas: the plain file read by pandas.read_csv in chunks of so many rows, where there is a
+// pandas. The file is made on the first run, of random numbers.
 
 #include <zlib.h>
 
@@ -15,7 +16,7 @@ namespace {
 
 using bench::Index;
 
-/// 40,000 rows of a label and 28 floats, plain and gzipped, in a folder that is removed at the end.
+/// 250,000 rows of a label and 28 floats, plain and gzipped, in a folder that is removed at the end.
 class Tables {
  public:
   Tables() {
@@ -23,7 +24,7 @@ class Tables {
     folder_ = mkdtemp(name.data());
     altmin::Random random{altmin::Seed{1}};
     std::string text;
-    for (int row = 0; row < 40000; ++row) {
+    for (int row = 0; row < 250000; ++row) {
       text += random.below(2) == 0 ? "0.000000000000000000e+00" : "1.000000000000000000e+00";
       for (int feature = 0; feature < 28; ++feature) {
         char number[40];
@@ -84,10 +85,45 @@ void inflate_table(benchmark::State& state) {
   rate.report("MB/s", tables.megabytes());
 }
 
+#ifdef ALTMIN_PANDAS_PYTHON
+/// A program that reads the table once and prints how many seconds that took, without the start of Python.
+std::string pandas_program(Index chunk) {
+  const std::string file = Tables::get().path(false);
+  return std::string{ALTMIN_PANDAS_PYTHON} + " -c '\n" +
+         "import time, pandas\n"
+         "start = time.perf_counter()\n"
+         "for part in pandas.read_csv(\"" +
+         file + "\", header=None, chunksize=" + std::to_string(chunk) +
+         "): pass\n"
+         "print(time.perf_counter() - start)'";
+}
+
+void read_by_pandas(benchmark::State& state, Index chunk) {
+  const std::string program = pandas_program(chunk);
+  double total = 0;
+  for (auto _ : state) {
+    double seconds = 0;
+    FILE* const output = popen(program.c_str(), "r");
+    const bool read = output != nullptr && std::fscanf(output, "%lf", &seconds) == 1;
+    if (output == nullptr || pclose(output) != 0 || !read) return state.SkipWithError("pandas did not read the table");
+    state.SetIterationTime(seconds);
+    total += seconds;
+  }
+  state.counters["MB/s"] = Tables::get().megabytes() * static_cast<double>(state.iterations()) / total;
+}
+#endif
+
 [[maybe_unused]] const bool added = [] {
   bench::add("csv/plain", [](benchmark::State& state) { read_table(state, false); });
   bench::add("csv/gzip", [](benchmark::State& state) { read_table(state, true); });
   bench::add("zlib/gzip", inflate_table);
+#ifdef ALTMIN_PANDAS_PYTHON
+  for (const Index chunk : {10000, 100000}) {
+    bench::add("peer/pandas" + bench::field("chunk", chunk), [=](auto& state) {
+      read_by_pandas(state, chunk);
+    })->UseManualTime();
+  }
+#endif
   return true;
 }();
 
