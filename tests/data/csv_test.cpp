@@ -76,6 +76,8 @@ TEST_CASE("numbers are the doubles nearest to their texts", "[csv]") {
     double got = 0;
     const char* const end = altmin::detail::read_number(text, got);
     wrong += end != nullptr && *end == '\0' && got == std::strtod(text, nullptr) ? 0 : 1;
+    float rounded = 0;
+    wrong += altmin::detail::read_number(text, rounded) == end && rounded == static_cast<float>(got) ? 0 : 1;
   }
   CHECK(wrong == 0);
 
@@ -104,6 +106,45 @@ TEST_CASE("numbers are the doubles nearest to their texts", "[csv]") {
     double got = 0;
     CHECK(altmin::detail::read_number(padded, got) == nullptr);
   }
+}
+
+TEST_CASE("floats half way between two are rounded as the nearest doubles are", "[csv]") {
+  Random random{Seed{2}};
+  Index wrong = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const auto low = static_cast<float>(random.uniform(0.5, 2));
+    const double half = (double{low} + double{std::nextafter(low, 3.0F)}) / 2;
+    for (const double value : {half, std::nextafter(half, 0.0), std::nextafter(half, 3.0)}) {
+      char text[64] = {};
+      std::snprintf(text, 50, "%.18e", value);
+      float got = 0;
+      altmin::detail::read_number(text, got);
+      wrong += got == static_cast<float>(std::strtod(text, nullptr)) ? 0 : 1;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("lines may be longer than what is read at a time", "[csv]") {
+  std::string text;
+  for (int row = 0; row < 7; ++row) {
+    text += std::to_string(row % 2);
+    for (int column = 0; column < 60000; ++column) text += "," + std::to_string(row + column);
+    text += "\n" + std::string(row % 3 == 0 ? 1 : 0, '\n');
+  }
+  CsvOptions options;
+  CHECK_THAT(error(text, options), ContainsSubstring("line 1: expected at most 65536 bytes"));
+  options.max_line = 400000;
+  const auto data = parse<float>(text, options);
+  REQUIRE(data.size() == 7);
+  REQUIRE(data.features() == 60000);
+  Index wrong = 0;
+  for (Index row = 0; row < 7; ++row) {
+    for (Index column = 0; column < 60000; ++column) {
+      wrong += data.x()(column, row) == static_cast<float>(row + column) ? 0 : 1;
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 TEMPLATE_TEST_CASE("a table is read from any source, packed or not", "[csv]", float, double) {

@@ -75,9 +75,7 @@ class CsvReader {
                            "must be 1 to 2^30", double(options_.max_line));
     detail::require_option(std::isfinite(options_.missing.value_or(0)), "CsvOptions: missing", "must be finite",
                            options_.missing.value_or(0));
-    text_.reset(
-        new char[static_cast<std::size_t>(options_.max_line) + detail::TextBlock::capacity + detail::csv_padding + 1]);
-    at_ = end_ = text_end_ = text_.get();
+    at_ = end_ = text_end_ = block_.bytes();
     find_columns();
   }
 
@@ -153,23 +151,23 @@ class CsvReader {
       if (*place == no_place) {
         at = field_end(at);
       } else {
-        double value = 0;
         const char* const field = at;
-        at = detail::read_number(field, value);
-        if (at == nullptr || (*at != separator && *at != '\n')) {
-          at = read_unusual(field, value);
-          if (at == nullptr) return bad_field(place, "a number", field);
-        }
         if (*place == label_place) {
+          double value = 0;
+          at = read_field(field, value);
+          if (at == nullptr) return bad_field(place, "a number", field);
           y = static_cast<int>(std::min(std::max(value, -1.0), double(options_.classes)));
           if (y != value || y < 0 || y >= options_.classes) {
             return bad_field(place, "a label in 0 .. " + detail::text(options_.classes - 1), field);
           }
         } else {
-          if (!(std::abs(value) <= static_cast<double>(std::numeric_limits<Scalar>::max()))) {
+          Scalar value = 0;
+          at = read_field(field, value);
+          if (at == nullptr) return bad_field(place, "a number", field);
+          if (!(std::abs(value) <= std::numeric_limits<Scalar>::max())) {
             return bad_field(place, "a finite number", field);
           }
-          x[*place] = static_cast<Scalar>(value);
+          x[*place] = value;
         }
       }
       if ((*at == '\n') != (place + 1 == end)) return bad_count(at);
@@ -181,8 +179,16 @@ class CsvReader {
     return true;
   }
 
-  /// The end of a field that is not just a number: of one among spaces, or of one that is missing. Null for others.
-  const char* read_unusual(const char* field, double& value) const {
+  /// Reads a field and returns its end; null for one that is no number.
+  template <class Number>
+  const char* read_field(const char* field, Number& value) const {
+    const char* const at = detail::read_number(field, value);
+    return at != nullptr && (*at == options_.separator || *at == '\n') ? at : read_unusual(field, value);
+  }
+
+  /// The same for a number among spaces, and for one that is missing.
+  template <class Number>
+  EIGEN_DONT_INLINE const char* read_unusual(const char* field, Number& value) const {
     const char* const end = field_end(field);
     while (field != end && is_space(*field)) ++field;
     const char* rest = detail::read_number(field, value);
@@ -194,7 +200,7 @@ class CsvReader {
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     const bool missing = text.empty() || text == "?" || text == "NA" || text == "NaN" || text == "nan";
     if (!missing || !options_.missing) return nullptr;
-    value = *options_.missing;
+    value = static_cast<Number>(*options_.missing);
     return end;
   }
 
@@ -234,10 +240,6 @@ class CsvReader {
         drop_rest();
         bad_length();
       }
-      const auto rest = static_cast<std::size_t>(text_end_ - end_);
-      std::memmove(text_.get(), end_, rest);
-      at_ = end_ = text_.get();
-      text_end_ = text_.get() + rest;
       const bool more = append_block();
       if (!more && text_end_ == end_) return false;
       if (!more) *text_end_++ = '\n';
@@ -254,10 +256,11 @@ class CsvReader {
     }
   }
 
-  /// Puts the next block behind the rest of a line; false where there is none.
+  /// Puts the rest of a line in front of the next block, or a long one with this block into memory of its own; false
+  /// where there is none.
   bool append_block() {
     try {
-      if (!at_end_) at_end_ = !bytes_.next(block_);
+      if (!at_end_) at_end_ = !bytes_.next(next_);
     } catch (const detail::DamagedGzip& damage) {
       at_end_ = true;
       ++line_;
@@ -265,12 +268,23 @@ class CsvReader {
       bad_row(": expected sound gzip data, got: " + damage.reason);
     }
     if (at_end_) return false;
-    std::memcpy(text_end_, block_.bytes.get(), block_.size);
-    text_end_ += block_.size;
+    const auto rest = static_cast<std::size_t>(text_end_ - end_);
+    if (rest <= detail::TextBlock::ahead) {
+      std::swap(block_, next_);
+      text_end_ = block_.bytes() + block_.size;
+      end_ = static_cast<const char*>(std::memcpy(block_.bytes() - rest, end_, rest));
+    } else {
+      if (!long_line_)
+        long_line_.reset(
+            new char[std::size_t(options_.max_line) + detail::TextBlock::capacity + detail::TextBlock::behind]);
+      end_ = static_cast<const char*>(std::memmove(long_line_.get(), end_, rest));
+      text_end_ = std::copy_n(next_.bytes(), next_.size, long_line_.get() + rest);
+    }
+    at_ = end_;
     return true;
   }
 
-  void drop_rest() { text_end_ = text_.get() + (end_ - text_.get()); }
+  void drop_rest() { text_end_ -= text_end_ - end_; }
 
   static bool is_space(char c) { return c == ' ' || c == '\r'; }
 
@@ -290,7 +304,7 @@ class CsvReader {
   CsvOptions options_;
   std::vector<int> places_;  // of each column: the feature, or one of the above
   Index features_ = 0;
-  std::unique_ptr<char[]> text_;
+  std::unique_ptr<char[]> long_line_;
   const char* at_ = nullptr;   // the next line
   const char* end_ = nullptr;  // behind the last whole one
   char* text_end_ = nullptr;   // behind what there is of the next
@@ -298,7 +312,8 @@ class CsvReader {
   bool at_end_ = false;
   Index line_ = 0;
   Index skipped_ = 0;
-  detail::TextBlock block_;
+  detail::TextBlock block_;  // the text, unless a line of it is long
+  detail::TextBlock next_;
   Bytes bytes_;
 };
 

@@ -8,6 +8,8 @@
 #include <limits>
 #include <system_error>
 
+#include "altmin/core/types.hpp"
+
 namespace altmin::detail {
 
 /// Bytes behind a text that must be readable, whatever they hold: numbers are read eight digits at a time.
@@ -40,6 +42,13 @@ inline std::uint32_t join_digits(std::uint64_t bytes) {
   return static_cast<std::uint32_t>(((bytes & mask) * low + ((bytes >> 16U) & mask) * high) >> 32U);
 }
 
+/// Goes over a sign, if there is one; whether it is a minus. Without a branch: signs are hard to foresee.
+inline bool skip_sign(const char*& at) {
+  const char c = *at;
+  at += static_cast<int>(c == '-') | static_cast<int>(c == '+');
+  return c == '-';
+}
+
 /// A decimal number as it stands in a text: digits * 10^exponent.
 struct Decimal {
   std::uint64_t digits = 0;
@@ -67,14 +76,18 @@ inline Decimal scan_decimal(const char* at) {
   if (number.count == 0) return number;
   if (*at == 'e' || *at == 'E') {
     const char* power = at + 1;
-    const bool negative = *power == '-';
-    if (negative || *power == '+') ++power;
+    const bool negative = skip_sign(power);
     std::int64_t value = 0;
     const char* const first_of_power = power;
-    for (; is_digit(*power); ++power) {
-      if (value < 100000) value = value * 10 + (*power - '0');  // far beyond any number's
+    if (is_digit(power[0]) && is_digit(power[1]) && !is_digit(power[2])) {  // as most are
+      value = power[0] * 10 + power[1] - '0' * 11;
+      power += 2;
+    } else {
+      for (; is_digit(*power); ++power) {
+        if (value < 100000) value = value * 10 + (*power - '0');  // far beyond any number's
+      }
+      if (power == first_of_power) return number;
     }
-    if (power == first_of_power) return number;
     number.exponent += negative ? -value : value;
     at = power;
   }
@@ -82,14 +95,24 @@ inline Decimal scan_decimal(const char* at) {
   return number;
 }
 
-/// The double nearest to a decimal number, where a few operations find it for certain; false where they do not.
-inline bool nearest_double(const Decimal& number, double& value) {
+/// Powers of ten; those below 1 are rounded.
+inline double power_of_ten(std::int64_t exponent) {
   static constexpr double tens[] = {1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11,
                                     1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,  1e-4,  1e-3,  1e-2,  1e-1,  1e0,   1e1,
                                     1e2,   1e3,   1e4,   1e5,   1e6,   1e7,   1e8,   1e9,   1e10,  1e11,  1e12,  1e13,
                                     1e14,  1e15,  1e16,  1e17,  1e18,  1e19,  1e20,  1e21,  1e22};
-  if (number.count > 19 || number.exponent < -22 || number.exponent > 22) return false;
-  const double power = tens[22 + (number.exponent < 0 ? -number.exponent : number.exponent)];  // exact
+  return tens[22 + exponent];
+}
+
+/// Whether a few operations may find a number.
+inline bool is_moderate(const Decimal& number) {
+  return number.count <= 19 && number.exponent >= -22 && number.exponent <= 22;
+}
+
+/// The double nearest to a decimal number, where a few operations find it for certain; false where they do not.
+inline bool find_nearest(const Decimal& number, double& value) {
+  if (!is_moderate(number)) return false;
+  const double power = power_of_ten(number.exponent < 0 ? -number.exponent : number.exponent);  // exact
   if (number.digits <= std::uint64_t{1} << 53U) {
     const auto digits = static_cast<double>(number.digits);
     value = number.exponent < 0 ? digits / power : digits * power;
@@ -100,7 +123,7 @@ inline bool nearest_double(const Decimal& number, double& value) {
   // not change how it is rounded.
   const auto high = static_cast<double>(number.digits);
   const auto low = static_cast<double>(static_cast<std::int64_t>(number.digits - static_cast<std::uint64_t>(high)));
-  const double factor = tens[22 + number.exponent];
+  const double factor = power_of_ten(number.exponent);
   const double near = high * factor;
   const double rest = number.exponent < 0 ? (std::fma(-near, power, high) + low) * factor
                                           : std::fma(low, power, std::fma(high, power, -near));
@@ -120,21 +143,38 @@ inline bool nearest_double(const Decimal& number, double& value) {
 #endif
 }
 
+/// The same in any case, from the text itself.
+inline double parse(const char* at, const Decimal& number) {
+  double value = 0;
+  const auto result = std::from_chars(at, number.end, value);
+  if (result.ec != std::errc::result_out_of_range) return value;
+  std::ptrdiff_t zeros = 0;
+  for (const char* c = at; *c == '0' || *c == '.'; ++c) zeros += *c == '0' ? 1 : 0;
+  return number.exponent + number.count - zeros > 0 ? std::numeric_limits<double>::infinity() : 0;
+}
+
+/// That double as a float: it takes a double that is within four units of the last place, unless it is that near to
+/// where floats are rounded up or down.
+inline bool find_nearest(const Decimal& number, float& value) {
+  if (!is_moderate(number)) return false;
+  const double near = static_cast<double>(number.digits) * power_of_ten(number.exponent);
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &near, sizeof bits);
+  constexpr std::uint64_t half = 1U << 28U;  // of a float's last place
+  if (((bits - half + 8) & (2 * half - 1)) <= 16 || near > 1e38) return false;
+  value = static_cast<float>(near);
+  return true;
+}
+
 /// Reads a number, such as -1.5e-3, and returns its end; null where there is none. The value is the nearest double,
-/// infinite beyond the largest. A byte that cannot belong to a number must follow, and csv_padding more.
-inline const char* read_number(const char* at, double& value) {
-  const bool negative = *at == '-';
-  if (negative || *at == '+') ++at;
+/// infinite beyond the largest, rounded to a float where that is asked for. A byte that cannot belong to a number must
+/// follow, and csv_padding more.
+template <class Scalar>
+EIGEN_STRONG_INLINE const char* read_number(const char* at, Scalar& value) {
+  const bool negative = skip_sign(at);
   const Decimal number = scan_decimal(at);
   if (number.end == nullptr) return nullptr;
-  if (!nearest_double(number, value)) {
-    const auto result = std::from_chars(at, number.end, value);
-    if (result.ec == std::errc::result_out_of_range) {
-      std::ptrdiff_t zeros = 0;
-      for (const char* c = at; *c == '0' || *c == '.'; ++c) zeros += *c == '0' ? 1 : 0;
-      value = number.exponent + number.count - zeros > 0 ? std::numeric_limits<double>::infinity() : 0;
-    }
-  }
+  if (!find_nearest(number, value)) value = static_cast<Scalar>(parse(at, number));
   if (negative) value = -value;
   return number.end;
 }

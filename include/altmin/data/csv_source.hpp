@@ -166,15 +166,18 @@ class Inflater {
   std::string damage_;
 };
 
-/// Some bytes of a text.
+/// Some bytes of a text, with room in front of them for the beginning of a line that goes on here, and behind them.
 struct TextBlock {
   static constexpr std::size_t capacity = 1U << 17U;
-  std::unique_ptr<char[]> bytes{};  ///< made when there is something to put in
+  static constexpr std::size_t ahead = 1U << 16U;
+  static constexpr std::size_t behind = 64;
+  std::unique_ptr<char[]> memory{};  ///< made when there is something to put in
   std::size_t size = 0;
 
-  char* room() {
-    if (!bytes) bytes.reset(new char[capacity]);  // not set to 0
-    return bytes.get();
+  /// Where the bytes stand.
+  char* bytes() {
+    if (!memory) memory.reset(new char[ahead + capacity + behind]);  // not set to 0
+    return memory.get() + ahead;
   }
 };
 
@@ -188,11 +191,11 @@ class Text {
     block.size = 0;
     if (!begun_) begin(block);
     if (!inflater_) {
-      if (block.size == 0) block.size = read(block.room(), TextBlock::capacity);
+      if (block.size == 0) block.size = read(block.bytes(), TextBlock::capacity);
       return block.size > 0;
     }
     for (;;) {
-      block.size = inflater_->take(block.room(), TextBlock::capacity);
+      block.size = inflater_->take(block.bytes(), TextBlock::capacity);
       if (block.size > 0) return true;
       if (!inflater_->damage().empty()) throw DamagedGzip{inflater_->damage()};
       const std::size_t size = read(packed_.data(), packed_.size());
@@ -210,11 +213,11 @@ class Text {
   void begin(TextBlock& block) {
     begun_ = true;
     for (std::size_t got = 1; got > 0 && block.size < 2; block.size += got) {
-      got = read(block.room() + block.size, 2 - block.size);
+      got = read(block.bytes() + block.size, 2 - block.size);
     }
-    if (block.size < 2 || block.bytes[0] != '\x1f' || block.bytes[1] != '\x8b') return;
+    if (block.size < 2 || block.bytes()[0] != '\x1f' || block.bytes()[1] != '\x8b') return;
     packed_.resize(std::size_t{1} << 16U);
-    std::copy_n(block.bytes.get(), 2, packed_.data());
+    std::copy_n(block.bytes(), 2, packed_.data());
     inflater_ = std::make_unique<Inflater>();
     inflater_->feed(packed_.data(), 2);
   }
