@@ -76,16 +76,18 @@ inline Layers convnet(const Options& options, altmin::Shape input, altmin::Index
   return layers.add(altmin::Dense{outputs});
 }
 
-/// A sequence of the image's rows to one class, by a layer of the first number of --hidden.
-inline Layers rnn(const Options& options, altmin::Shape input, altmin::Index outputs) {
-  require_images("rnn", input, 2);
+/// A sequence of the image's rows to one class, by a layer of the first number of --hidden with an activation between
+/// the steps.
+template <class Activation, altmin::Nonlinearity nonlinearity>
+Layers rnn(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  require_images("rnn or irnn", input, 2);
   if (input.channels != 1) {
-    throw UsageError("--model rnn: expected images of one channel, a row a step, got samples of " + to_string(input));
+    throw UsageError("--model rnn or irnn: expected images of one channel, a row a step, got samples of " + to_string(input));
   }
   return Layers{input}
-      .add(altmin::Recurrent{options.hidden.front()})
+      .add(altmin::Recurrent{options.hidden.front(), nonlinearity})
       .add(altmin::LastStep{})
-      .add(altmin::Tanh{})
+      .add(Activation{})
       .add(altmin::Dense{outputs});
 }
 
@@ -101,7 +103,8 @@ inline const std::map<std::string, Model>& models() {
                                                 {"binary", binary},
                                                 {"lenet5", lenet5},
                                                 {"convnet", convnet},
-                                                {"rnn", rnn}};
+                                                {"rnn", rnn<altmin::Tanh, altmin::Nonlinearity::tanh>},
+                                                {"irnn", rnn<altmin::Relu, altmin::Nonlinearity::relu>}};
   return all;
 }
 

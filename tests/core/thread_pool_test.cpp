@@ -1,6 +1,7 @@
 #include "altmin/core/thread_pool.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -47,6 +48,19 @@ TEST_CASE("a pool of 0 threads takes all of the hardware", "[thread_pool]") {
   CHECK(ThreadPool::hardware_threads() >= 1);
   CHECK(ThreadPool{}.threads() == ThreadPool::hardware_threads());
   CHECK(ThreadPool{3}.threads() == 3);
+}
+
+TEST_CASE("the first loop has all threads, however deep it counts", "[thread_pool]") {
+  const int depth = GENERATE(0, 1, 100);
+  ThreadPool pool{3};
+  Count running{0};
+  Count together{0};
+  pool.run(3, 0, depth, [&](Index, int) {
+    ++running;
+    for (int i = 0; i < 20000 && running < 3; ++i) std::this_thread::sleep_for(std::chrono::microseconds{100});
+    if (running == 3) ++together;
+  });
+  CHECK(together == 3);
 }
 
 TEST_CASE("loops nest", "[thread_pool]") {

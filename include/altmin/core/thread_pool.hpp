@@ -30,6 +30,7 @@ class ThreadPool {
     if (threads_ != other.threads_) {
       stop();
       threads_ = other.threads_;
+      waiting_ = threads_ - 1;
     }
     return *this;
   }
@@ -88,6 +89,7 @@ class ThreadPool {
     for (int slot = 1; slot < threads_; ++slot) {
       workers_.emplace_back([this, slot] {
         const FlushDenormals flush;
+        --waiting_;
         Lock lock{mutex_};
         while (!quit_) {
           if (!help(lock, slot, 0)) wait(lock, nullptr);
@@ -177,9 +179,9 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable awake_;
-  Loop* loops_ = nullptr;         // guarded by mutex_
-  bool quit_ = false;             // guarded by mutex_
-  std::atomic<int> waiting_{0};   // threads without work
+  Loop* loops_ = nullptr;                   // guarded by mutex_
+  bool quit_ = false;                       // guarded by mutex_
+  std::atomic<int> waiting_{threads_ - 1};  // threads without work, those that have not started yet included
   std::atomic<int> deepest_{-1};  // the largest depth in loops_, -1 without any: to be looked at without the lock
 };
 
