@@ -311,7 +311,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// image.
   void correlate_by_lines(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                           Scalar* memory) const {
-    Scalar* const lines = memory + room / 2;
+    Scalar* const lines = memory + room / 2 + Tile::lanes;
     Scalar* const sums = lines + room / 4;
     const Index rows = tile_count(config_.outputs, Dots::lefts);
     const Index columns = tile_count(count, Dots::rights);
