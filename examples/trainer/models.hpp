@@ -82,7 +82,8 @@ template <class Activation, altmin::Nonlinearity nonlinearity>
 Layers rnn(const Options& options, altmin::Shape input, altmin::Index outputs) {
   require_images("rnn or irnn", input, 2);
   if (input.channels != 1) {
-    throw UsageError("--model rnn or irnn: expected images of one channel, a row a step, got samples of " + to_string(input));
+    throw UsageError("--model rnn or irnn: expected images of one channel, a row a step, got samples of " +
+                     to_string(input));
   }
   return Layers{input}
       .add(altmin::Recurrent{options.hidden.front(), nonlinearity})

@@ -145,7 +145,6 @@ class CsvReader {
   bool read_row(Scalar* x, int& y) {
     const char* at = at_;
     if (*at <= ' ' && is_blank(at)) return next_line(at);
-    const char separator = options_.separator;
     const int* const end = places_.data() + places_.size();
     for (const int* place = places_.data(); place != end; ++place) {
       if (*place == no_place) {
