@@ -66,6 +66,11 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     config.bias = i % 2 == 0;
     Shape in{1 + static_cast<Index>(random.below(5)), 5 + static_cast<Index>(random.below(20)),
              5 + static_cast<Index>(random.below(20))};
+    if (i % 8 == 7) {  // hardly more than padding
+      config.padding = {config.kernel.height - 1, config.kernel.width - 1};
+      in.height = 1 + i % 3;
+      in.width = 1 + i % 4;
+    }
     // More rows than are laid out together, with few outputs and with more; more channels.
     if (i == 40) config = {2, {3, 4}, 1, {0, 1}};
     if (i == 41) config = {17, {4, 5}, {2, 1}, {1, 2}};

@@ -133,18 +133,18 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       View<Scalar>{dx}.col(t).setZero();
       for_each_part([&](const Part& part) {
         const Scalar* const weights = weight().data() + part.channel * window_.area() * config_.outputs;
-        const Index row = channels_ * window_.kernel().width;  // values of the window
-        const Index together = part.channels == channels_ ? window_.kernel().height : 1;
+        const Index line = channels_ * window_.kernel().width;                         // values in a row of the kernel
+        const Index lines = part.channels == channels_ ? window_.kernel().height : 1;  // in one product
         std::fill_n(memory, part.channels * image_.channel_size(), Scalar(0));
         for_each_tile(config_.outputs, room / 2 / Tile::rows, [&](Index o, Index depth) {
           for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
             Tile::pack(dy.address(o * window_.positions() + part.position + p, t), 1, window_.positions(), rows, depth,
                        slopes);
-            for (Index r = 0; r < window_.kernel().height; r += together) {
-              const std::size_t first = std::size_t(r * row);
+            for (Index r = 0; r < window_.kernel().height; r += lines) {
+              const std::size_t first = std::size_t(r * line);
               Tile::multiply(LeftPanel{slopes, Tile::rows},
                              detail::ScatteredRightColumns<Scalar>{weights + o, in_weight_.data() + first}, depth, rows,
-                             together * part.channels * window_.kernel().width,
+                             lines * part.channels * window_.kernel().width,
                              detail::ScatteredOutput<Scalar>{memory + p, in_image_.data() + first});
             }
           });

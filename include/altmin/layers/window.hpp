@@ -112,10 +112,9 @@ class ShiftedImage {
   ShiftedImage(const Window& window, Index height)
       : window_{window}, rows_{height - 1 + ratio(window.kernel().height, window.stride().height)} {
     const Index stride = window.stride().width;
-    padded_ = window.padding().width > 0;
     for (Index s = 0; s < window.kernel().width; ++s) {
       const Index ahead = window.padding().width - s;  // pixels between the image's first and this column's first
-      const Index first = ahead > 0 ? ratio(ahead, stride) : 0;
+      const Index first = ahead > 0 ? std::min(window.width(), ratio(ahead, stride)) : 0;
       const Index end = std::clamp<Index>(ratio(window.input().width + ahead, stride), first, window.width());
       columns_.push_back({{first, end}, first * stride - ahead});
     }
@@ -154,7 +153,7 @@ class ShiftedImage {
       Scalar* const plane = memory + at;
       std::fill(plane, plane + rows.first * width, Scalar(0));
       std::fill(plane + rows.end * width, plane + rows_ * width, Scalar(0));
-      for (Index i = rows.first; padded_ && i < rows.end; ++i) {
+      for (Index i = rows.first; window_.padding().width > 0 && i < rows.end; ++i) {
         std::fill(plane + i * width, plane + i * width + column.first, Scalar(0));
         std::fill(plane + i * width + column.end, plane + (i + 1) * width, Scalar(0));
       }
@@ -232,7 +231,6 @@ class ShiftedImage {
   Window window_;
   Index rows_;  // of a plane
   std::vector<Column> columns_;
-  bool padded_;  // whether rows are, on either side
 };
 
 }  // namespace altmin::detail
