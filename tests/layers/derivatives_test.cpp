@@ -110,7 +110,7 @@ TEMPLATE_TEST_CASE("difference() of a tiny move is J dx to full precision", "[la
   const double size = std::is_same_v<TestType, float> ? 1e-6 : 1e-12;
   Random random{Seed{3}};
   for (auto& probe : every_layer<TestType>(Seed{4})) {
-    if (probe.layer.name() == Swish::Layer<TestType>::name) continue;  // has LayerBase's, which subtracts
+    if (std::string{probe.layer.name()} == Swish::Layer<TestType>::name) continue;  // has LayerBase's, which subtracts
     CAPTURE(std::string(probe.layer.name()));
     for (int moves = 0; moves < 2; ++moves) {  // the second starts where the first went
       const auto dx = random_matrix<TestType>(probe.x.rows(), probe.x.cols(), random, -size, size);
