@@ -168,7 +168,7 @@ class Inflater {
 
 /// Some bytes of a text, with room in front of them for the beginning of a line that goes on here, and behind them.
 struct TextBlock {
-  static constexpr std::size_t capacity = 1U << 17U;
+  static constexpr std::size_t capacity = 1U << 19U;
   static constexpr std::size_t ahead = 1U << 16U;
   static constexpr std::size_t behind = 64;
   std::unique_ptr<char[]> memory{};  ///< made when there is something to put in
