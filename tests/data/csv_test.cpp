@@ -125,6 +125,15 @@ TEST_CASE("floats half way between two are rounded as the nearest doubles are", 
   CHECK(wrong == 0);
 }
 
+TEST_CASE("what lies beyond the largest float is no finite number", "[csv]") {
+  for (const char* number : {"3.40282350e38", "-3.40282350e38", "1e39", "1e300", "1e400"}) {
+    CAPTURE(number);
+    const std::string text = std::string("0,") + number + "\n";
+    CHECK_THAT(message_of<DataError>([&] { parse<float>(text); }), ContainsSubstring("expected a finite number"));
+  }
+  CHECK(parse<float>("0,3.4028234e38\n").x()(0, 0) == 3.4028234e38F);
+}
+
 TEST_CASE("lines may be longer than what is read at a time", "[csv]") {
   std::string text;
   for (int row = 0; row < 7; ++row) {

@@ -199,7 +199,7 @@ class CsvReader {
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     const bool missing = text.empty() || text == "?" || text == "NA" || text == "NaN" || text == "nan";
     if (!missing || !options_.missing) return nullptr;
-    value = static_cast<Number>(*options_.missing);
+    value = detail::narrow<Number>(*options_.missing);
     return end;
   }
 
@@ -273,9 +273,8 @@ class CsvReader {
       text_end_ = block_.bytes() + block_.size;
       end_ = static_cast<const char*>(std::memcpy(block_.bytes() - rest, end_, rest));
     } else {
-      if (!long_line_)
-        long_line_.reset(
-            new char[std::size_t(options_.max_line) + detail::TextBlock::capacity + detail::TextBlock::behind]);
+      const std::size_t room = detail::TextBlock::capacity + detail::TextBlock::behind;
+      if (!long_line_) long_line_.reset(new char[static_cast<std::size_t>(options_.max_line) + room]);
       end_ = static_cast<const char*>(std::memmove(long_line_.get(), end_, rest));
       text_end_ = std::copy_n(next_.bytes(), next_.size, long_line_.get() + rest);
     }

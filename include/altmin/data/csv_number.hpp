@@ -153,6 +153,14 @@ inline double parse(const char* at, const Decimal& number) {
   return number.exponent + number.count - zeros > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
+/// A double as a Scalar, infinite where it lies beyond the largest.
+template <class Scalar>
+Scalar narrow(double value) {
+  using Limits = std::numeric_limits<Scalar>;
+  if (std::abs(value) <= static_cast<double>(Limits::max())) return static_cast<Scalar>(value);
+  return value < 0 ? -Limits::infinity() : Limits::infinity();
+}
+
 /// That double as a float: it takes a double that is within four units of the last place, unless it is that near to
 /// where floats are rounded up or down.
 inline bool find_nearest(const Decimal& number, float& value) {
@@ -174,7 +182,7 @@ EIGEN_STRONG_INLINE const char* read_number(const char* at, Scalar& value) {
   const bool negative = skip_sign(at);
   const Decimal number = scan_decimal(at);
   if (number.end == nullptr) return nullptr;
-  if (!find_nearest(number, value)) value = static_cast<Scalar>(parse(at, number));
+  if (!find_nearest(number, value)) value = narrow<Scalar>(parse(at, number));
   if (negative) value = -value;
   return number.end;
 }

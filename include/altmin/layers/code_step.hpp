@@ -29,7 +29,9 @@ struct CodeRates {
 ///   v <- momentum v + g,   delta <- delta - rate (g + momentum v),   from delta = v = 0 at first,
 ///
 /// g being the gradient: pull times the slope by the code, and what the penalties add. The layer above the code takes
-/// it, see LayerBase::step_through(). All arrays are contiguous.
+/// it, see LayerBase::step_through(). The paper (Choromanska et al. 2019, section 3) takes plain gradient steps;
+/// momentum gets further in as many. Arrays are contiguous: the layer's inputs x samples, `slope` and `change` outputs
+/// x samples.
 template <class Scalar>
 struct CodeStep {
   CodeRates<Scalar> rates;
