@@ -18,6 +18,9 @@ namespace altmin {
 /// A team of threads for loops whose iterations are independent. Loops nest: a thread that waits for its own loop helps
 /// with others, so that the parts of one large iteration spread over threads that have run out of small ones.
 ///
+/// Each slot begins with a share of the indices of its own, the same part of every loop, before it takes from others:
+/// what a thread has written in one loop it finds near in the next.
+///
 /// Every thread has a slot number, 0 .. threads - 1, that no other thread has at the same time; the thread that calls
 /// from outside is slot 0. Only one outside thread may use a pool at a time. Copying a pool copies its size alone.
 class ThreadPool {
@@ -59,8 +62,7 @@ class ThreadPool {
     if (first == count) return;
     using Plain = std::remove_reference_t<Body>;
     Loop loop;
-    loop.count = count;
-    loop.next = loop.ended = first;
+    loop.share_out(first, count, threads_);
     loop.depth = depth;
     loop.body = const_cast<void*>(static_cast<const void*>(&body));
     loop.call = [](void* context, Index i, int s) { (*static_cast<Plain*>(context))(i, s); };
@@ -70,16 +72,44 @@ class ThreadPool {
   }
 
  private:
+  /// Indices that nobody has taken.
+  struct Share {
+    Index size() const { return end - next; }
+
+    Index next;
+    Index end;
+  };
+
   struct Loop {
-    Index count = 0;
+    void share_out(Index first, Index count, int threads) {
+      share_count = std::min(threads, most_shares);
+      waiting = running = count - first;
+      for (int k = 0; k < share_count; ++k) {
+        shares[k] = {first + waiting * k / share_count, first + waiting * (k + 1) / share_count};
+      }
+    }
+
+    /// The next index of the slot's own share or, when that is empty, the last of the largest other one.
+    Index take(int slot) {
+      --waiting;
+      Share& own = shares[slot % share_count];
+      if (own.size() > 0) return own.next++;
+      const auto smaller = [](const Share& a, const Share& b) { return a.size() < b.size(); };
+      return --std::max_element(shares, shares + share_count, smaller)->end;
+    }
+
     int depth = 0;
     void* body = nullptr;
     void (*call)(void*, Index, int) = nullptr;
-    Index next = 0;   // first index that nobody has taken; guarded by mutex_
-    Index ended = 0;  // guarded by mutex_
     std::atomic<bool> done{false};
-    Loop* older = nullptr;       // the list of loops with indices to take, newest first; guarded by mutex_
-    std::exception_ptr failure;  // guarded by mutex_
+    // All below guarded by mutex_.
+    static constexpr int most_shares = 64;
+    Share shares[most_shares];
+    int share_count;
+    Index waiting;          // indices that nobody has taken
+    Index running;          // those and the ones that have not ended
+    Loop* older = nullptr;  // the list of loops with indices to take, newest first
+    std::exception_ptr failure;
   };
 
   using Lock = std::unique_lock<std::mutex>;
@@ -125,8 +155,8 @@ class ThreadPool {
     while (*place != nullptr && (*place)->depth < depth) place = &(*place)->older;
     Loop* const loop = *place;
     if (loop == nullptr) return false;
-    const Index index = loop->next++;
-    if (loop->next == loop->count) {
+    const Index index = loop->take(slot);
+    if (loop->waiting == 0) {
       *place = loop->older;
       note_deepest();
     }
@@ -139,7 +169,7 @@ class ThreadPool {
     }
     lock.lock();
     if (failure && !loop->failure) loop->failure = failure;
-    if (++loop->ended == loop->count) {
+    if (--loop->running == 0) {
       loop->done.store(true, std::memory_order_release);
       awake_.notify_all();
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "altmin/core/product.hpp"
 
@@ -15,12 +16,27 @@ struct CodeRates {
   Scalar rate;
   Scalar momentum;
 
-  /// The step of one element, see CodeStep.
-  void take(Scalar slope, Scalar c, Scalar& delta, Scalar& v) const {
-    Scalar g = pull * slope + proximity * delta;
-    g += c > Scalar(0) ? sparsity : c < Scalar(0) ? -sparsity : Scalar(0);
+  /// The step of an element or of an array of them, see CodeStep: g holds the slope by the code c and is overwritten.
+  /// `sparse` is whether `sparsity` counts.
+  template <class Slope, class Code, class Delta, class Velocity, class Sparse>
+  EIGEN_ALWAYS_INLINE void take(Slope&& g, const Code& c, Delta&& delta, Velocity&& v, Sparse sparse) const {
+    g = pull * g + proximity * delta;
+    if constexpr (sparse) g += sparsity * sign(c);
     v = momentum * v + g;
     delta -= rate * (g + momentum * v);
+  }
+
+  /// Calls use(sparse) with a constant: loops with an option inside stay loops over single elements.
+  template <class Use>
+  void with_sparsity(Use&& use) const {
+    sparsity == Scalar(0) ? use(std::false_type{}) : use(std::true_type{});
+  }
+
+ private:
+  static Scalar sign(Scalar c) { return c > Scalar(0) ? Scalar(1) : c < Scalar(0) ? Scalar(-1) : Scalar(0); }
+  template <class Array>
+  static auto sign(const Array& c) {
+    return c.sign();
   }
 };
 
@@ -45,23 +61,17 @@ struct CodeStep {
   View<Scalar> code;
   View<Scalar> change;  // of the layer's output since c0; holds that of the step before
 
-  /// Takes the step for an array of elements. `g` holds their slope and is overwritten.
+  /// Takes the step for a piece of the elements, `g` holding their slope.
   template <class G, class Start, class Delta, class Velocity>
   void take(G& g, const Start& c0, Delta& delta, Velocity& v) const {
     if (first) {
-      g *= rates.pull;
-      if (rates.sparsity != Scalar(0)) g += rates.sparsity * c0.sign();
-      v = g;
-      delta = -rates.rate * (Scalar(1) + rates.momentum) * g;
-    } else {
-      g = rates.pull * g + rates.proximity * delta;
-      if (rates.sparsity != Scalar(0)) g += rates.sparsity * (c0 + delta).sign();
-      v = rates.momentum * v + g;
-      delta -= rates.rate * (g + rates.momentum * v);
+      delta.setZero();
+      v.setZero();
     }
+    rates.with_sparsity([&](auto sparse) { rates.take(g, c0 + delta, delta, v, sparse); });
   }
 
-  /// The same for all elements, with their slope in `down`. Writes the code as well.
+  /// Takes it for all elements, with their slope in `down`. Writes the code as well.
   void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, View<Scalar> down) const {
     for_each_piece(lane, [&](Index i, Index count) {
       auto g = piece(down, i, count);

@@ -47,8 +47,9 @@ class MaxPool2d::Layer : public Pool2dLayer<MaxPool2d, Layer<Scalar>, Scalar> {
   static void pull(const Window& window, const Pixels& x, Scalar dy, Slopes& dx) {
     const Scalar largest = value(window, x);
     window.for_each([&](auto p) {  // what the first of the largest takes is left for none behind it
-      dx[p] += x[p] < largest ? Scalar(0) : dy;
-      dy = x[p] < largest ? dy : Scalar(0);
+      const Scalar taken = x[p] < largest ? Scalar(0) : dy;
+      dx[p] += taken;
+      dy -= taken;
     });
   }
 

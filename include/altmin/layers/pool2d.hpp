@@ -102,25 +102,24 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
     if (!squares() || 4 * output_.size() != window_.input().size()) {
       return LayerBase<Layer, Scalar>::step_through(lane, from, to, step);
     }
-    const Index samples = from.x.cols();
-    if (step.first) {
-      for_each_row(lane, samples, [&](Index t, Index pixel, Index place) {
-        sort(from.x.address(pixel, t), step.code.address(place, t));
-      });
-    }
-    lane.parallel_ranges(samples, from.x.rows(), [&](Index first, Index count) {
+    lane.parallel_ranges(from.x.cols(), from.x.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
-        step_squares(step, step.code.address(0, t), step.pulled.address(0, t), step.velocity.address(0, t),
-                     step.slope.address(0, t), from.y.address(0, t), step.change.address(0, t));
+        const Scalar* const c0 = from.x.address(0, t);
+        Scalar* const code = step.code.address(0, t);
+        Scalar* const delta = step.displacement.address(0, t);
+        Scalar* const sorted = step.pulled.address(0, t);
+        if (step.first) sort(c0, code);
+        step.rates.with_sparsity([&](auto sparse) {
+          const auto go = [&](auto begins) {
+            step_squares(begins, sparse, step.rates, code, sorted, step.velocity.address(0, t),
+                         step.slope.address(0, t), from.y.address(0, t), step.change.address(0, t));
+          };
+          step.first ? go(std::true_type{}) : go(std::false_type{});
+        });
+        if (!step.last) continue;
+        put_back(sorted, delta);
+        for (Index i = 0; i < from.x.rows(); ++i) code[i] = c0[i] + delta[i];
       }
-    });
-    if (!step.last) return;
-    for_each_row(lane, samples, [&](Index t, Index pixel, Index place) {
-      Scalar* const delta = step.displacement.address(pixel, t);
-      put_back(step.pulled.address(place, t), delta);
-      const Scalar* const c0 = from.x.address(pixel, t);
-      Scalar* const code = step.code.address(pixel, t);
-      for (Index i = 0; i < 2 * line(); ++i) code[i] = c0[i] + delta[i];
     });
   }
 
@@ -145,7 +144,7 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   /// The usual window, of two rows of two pixels, in an array of these alone.
   struct Square {
     template <class Use>
-    static void for_each(Use&& use) {
+    EIGEN_ALWAYS_INLINE static void for_each(Use&& use) {
       use(0);
       use(1);
       use(2);
@@ -259,43 +258,46 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
     for (; i < count; ++i) by_run(Run<1>{}, i);
   }
 
-  /// A row of squares, to pixels that are sorted by their place in the window; and the way back.
+  /// A sample whose windows are squares that make up the image, to pixels that are sorted by their place in the window;
+  /// and the way back.
   void sort(const Scalar* image, Scalar* sorted) const {
-    for_each_square_run(
-        [&](auto run, Index i) { run.store_sorted(run.load(image + 2 * i, line()), sorted + i, output_.size()); });
+    for (Index row = 0; row < output_.size(); row += window_.width(), image += 2 * line(), sorted += window_.width()) {
+      for_each_square_run(
+          [&](auto run, Index i) { run.store_sorted(run.load(image + 2 * i, line()), sorted + i, output_.size()); });
+    }
   }
   void put_back(const Scalar* sorted, Scalar* image) const {
-    for_each_square_run(
-        [&](auto run, Index i) { run.store(run.load_sorted(sorted + i, output_.size()), image + 2 * i, line()); });
+    for (Index row = 0; row < output_.size(); row += window_.width(), image += 2 * line(), sorted += window_.width()) {
+      for_each_square_run(
+          [&](auto run, Index i) { run.store(run.load_sorted(sorted + i, output_.size()), image + 2 * i, line()); });
+    }
   }
 
-  /// The step of a sample whose pixels are sorted.
-  void step_squares(const CodeStep<Scalar>& step, const Scalar* c0, Scalar* delta, Scalar* v, const Scalar* slope,
-                    const Scalar* y, Scalar* change) const {
-    const CodeRates<Scalar> rates = step.rates;
+  /// The step of a sample whose pixels are sorted. `first` and `sparse` are constants.
+  template <class First, class Sparse>
+  EIGEN_DONT_INLINE void step_squares(First first, Sparse sparse, CodeRates<Scalar> rates, const Scalar* c0,
+                                      Scalar* delta, Scalar* v, const Scalar* slope, const Scalar* y,
+                                      Scalar* change) const {
     const Index count = output_.size();
-    const auto go = [&](auto first) {
-      ALTMIN_INDEPENDENT
-      for (Index i = 0; i < count; ++i) {
-        Quad<Scalar> start, move{}, velocity{}, x, g{};
-        Square::for_each([&](int p) {
-          start[p] = c0[p * count + i];
-          if constexpr (!first) {
-            move[p] = delta[p * count + i];
-            velocity[p] = v[p * count + i];
-          }
-          x[p] = start[p] + move[p];
-        });
-        self().pull(Square{}, x, slope[i], g);
-        Square::for_each([&](int p) {
-          rates.take(g[p], x[p], move[p], velocity[p]);
-          delta[p * count + i] = move[p];
-          v[p * count + i] = velocity[p];
-        });
-        change[i] = self().change(Square{}, start, y[i], move);
-      }
-    };
-    step.first ? go(std::true_type{}) : go(std::false_type{});
+    ALTMIN_INDEPENDENT
+    for (Index i = 0; i < count; ++i) {
+      Quad<Scalar> start, move{}, velocity{}, x, g{};
+      Square::for_each([&](int p) {
+        start[p] = c0[p * count + i];
+        if constexpr (!first) {
+          move[p] = delta[p * count + i];
+          velocity[p] = v[p * count + i];
+        }
+        x[p] = start[p] + move[p];
+      });
+      self().pull(Square{}, x, slope[i], g);
+      Square::for_each([&](int p) {
+        rates.take(g[p], x[p], move[p], velocity[p], sparse);
+        delta[p * count + i] = move[p];
+        v[p * count + i] = velocity[p];
+      });
+      change[i] = self().change(Square{}, start, y[i], move);
+    }
   }
 
   Config config_;

@@ -112,16 +112,16 @@ class AlternatingMinimization {
     if (code_count() == 0) return true;
     take_memory(context, samples);
     double top = 0;
+    double square = 0;  // of the displacement found last
     for (Index l = code_count() - 1; l >= 0; --l) {
-      const double mean_square = update_code(context, l) / static_cast<double>(forward_.output(l).rows());
+      square = update_code(context, l);
+      const double mean_square = square / static_cast<double>(forward_.output(l).rows());
       if (!std::isfinite(mean_square)) return false;
       if (l == code_count() - 1) top = mean_square;
       const bool rescale = config_.preserve_scale && mean_square > 0;
       code_at(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
-    residual(0).fit(forward_.output(0).rows(), samples);
-    set_residual(context, 0, forward_.at(context, 0), {}, residual(0).view());
-    penalties_[0] = static_cast<double>(residual(0).view().squaredNorm()) / static_cast<double>(samples);
+    penalties_[0] = lowest_penalty(context, square);
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return false;
     }
@@ -134,13 +134,16 @@ class AlternatingMinimization {
     const auto block = forward_.block(context.layers, l);
     const auto at = weight_point(context, l);
     const double scale = distance_scale(l) / static_cast<double>(config_.reduction == Reduction::sum ? at.x.cols() : 1);
-    View<Scalar> slope = residual(l).view();
+    const double weights = static_cast<double>(weight_count(block));
+    const double l1 = l == last() ? 0 : config_.lambda_weight / (config_.reduction == Reduction::mean ? weights : 1);
     for (int iteration = 0; iteration < config_.weight_iterations; ++iteration) {
       if (iteration > 0) evaluate_residual(context, l, lane, block, at);
-      slope *= static_cast<Scalar>(-scale);
-      const double weights = static_cast<double>(weight_count(block));
-      const double l1 = l == last() ? 0 : config_.lambda_weight / (config_.reduction == Reduction::mean ? weights : 1);
-      updates_[static_cast<std::size_t>(l)].update(lane, block, at, {ConstView<Scalar>{slope}, scale, l1},
+      WeightObjective<Scalar> objective{residual(l).view(), -scale, scale, l1};
+      if (iteration == 0 && l == 0 && asks_plainly()) {
+        objective.slope = code_at(0).target();
+        objective.factor *= static_cast<double>(code_at(0).target_scale);
+      }
+      updates_[static_cast<std::size_t>(l)].update(lane, block, at, objective,
                                                    config_.rates(l == last(), context.rate_scale));
     }
   }
@@ -174,6 +177,21 @@ class AlternatingMinimization {
   Index last() const { return forward_.blocks() - 1; }
   Buffer<Scalar>& residual(Index l) { return residuals_[static_cast<std::size_t>(l)]; }
   AuxiliaryVariable<Scalar>& code_at(Index l) { return codes_[static_cast<std::size_t>(l)]; }
+
+  /// Whether the lowest block's residual is the first code's target, which then stands for it.
+  bool asks_plainly() const { return code_count() > 0 && codes_[0].carried.rows() == 0; }
+
+  /// Sets the lowest block's residual where it is not the target; returns the mean of its squared norms. The first
+  /// code's displacement has that sum of squares.
+  template <class Context>
+  double lowest_penalty(Context& context, double displacement) {
+    const auto samples = static_cast<double>(context.x.cols());
+    const auto scale = static_cast<double>(code_at(0).target_scale);
+    if (asks_plainly()) return scale * scale * displacement / samples;
+    residual(0).fit(forward_.output(0).rows(), context.x.cols());
+    set_residual(context, 0, forward_.at(context, 0), {}, residual(0).view());
+    return static_cast<double>(residual(0).view().squaredNorm()) / samples;
+  }
 
   template <class Context>
   void take_memory(Context& context, Index samples) {
@@ -346,6 +364,7 @@ class AlternatingMinimization {
   template <class Context>
   void evaluate_residual(Context& context, Index l, const Lane<Scalar>& lane, const Block<Layers>& block,
                          const BlockPoint<Scalar>& at) {
+    residual(l).fit(forward_.output(l).rows(), at.x.cols());
     View<Scalar> result = residual(l).view();
     const BlockPoint<Scalar> fresh{at.x, result, at.inner, at.step, at.first};
     if (l < last()) {

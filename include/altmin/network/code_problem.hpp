@@ -60,7 +60,8 @@ struct CodeProblem {
     constexpr Index arrays = 8;  // as large as the code or smaller
     if (block.couples_samples()) return {samples(), samples(), 8};
     if (matrix().size() > cache) return detail::Cut::shared(samples(), 128, 8);
-    return detail::Cut::shared(samples(), std::clamp<Index>(cache / (arrays * code.rows()), 8, 32), 8);
+    const Index unit = matrix().size() > 0 ? 8 : 1;  // products are best with whole tiles of columns
+    return detail::Cut::shared(samples(), std::clamp<Index>(cache / (arrays * code.rows()), 8, 32), unit);
   }
 
   /// Takes one thread's memory for any of the slices.

@@ -10,9 +10,10 @@ namespace altmin {
 /// What the weight update of one block brings down.
 template <class Scalar>
 struct WeightObjective {
-  ConstView<Scalar> slope;  // its derivative by the block's output, outputs x samples
-  double scale = 0;         // slope = -scale (code - prediction), where the objective is a penalty
-  double l1 = 0;            // weight of the sum of all |w|
+  ConstView<Scalar> slope;  // outputs x samples: its derivative by the block's output is factor * slope,
+  double factor = 1;
+  double distance = 0;  // and -distance * (code - prediction), where the objective is a penalty
+  double l1 = 0;        // weight of the sum of all |w|
 };
 
 /// Moves one block's parameters by their gradients, each with its own moments (AdamMoments, SgdMoments).
@@ -33,8 +34,8 @@ class GradientUpdate {
     update_around(lane, block, at, objective, rates, -1, [](ConstView<Scalar>) {});
   }
 
-  /// The same for all layers but one, whose part is somebody else's: calls others(slope) with the derivative of the
-  /// objective by the output of layer `around`.
+  /// The same for all layers but one, whose part is somebody else's: calls others(slope) for it, the derivative of the
+  /// objective by the output of layer `around` being objective.factor times that slope.
   template <class Others>
   void update_around(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
                      const WeightObjective<Scalar>& objective, const Rates& rates, Index around, Others&& others) {
@@ -54,9 +55,10 @@ class GradientUpdate {
       if (k == around || parameter.frozen()) return;
       View<Scalar>& gradient = gradients_[static_cast<std::size_t>(i)];
       if (parameter.is_weight() && objective.l1 != 0) {
-        gradient += static_cast<Scalar>(objective.l1) * parameter.value().cwiseSign();
+        gradient += static_cast<Scalar>(objective.l1 / objective.factor) * parameter.value().cwiseSign();
       }
-      moments_[static_cast<std::size_t>(i)].update(lane, rates, parameter.values(), gradient, parameter.is_weight());
+      moments_[static_cast<std::size_t>(i)].update(lane, rates, parameter.values(), gradient, parameter.is_weight(),
+                                                   objective.factor);
     });
   }
 

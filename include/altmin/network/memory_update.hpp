@@ -33,11 +33,13 @@ class MemoryUpdate {
     }
     auto& layer = block[map_];
     const Map map{lane, layer, block.point(at, map_)};
+    const auto samples = static_cast<double>(map.here.x.cols());
     output_.fit(layer.output().size(), map.here.x.cols());
     if (descent) pull_code_back(lane, block, at, objective);
     gradient_update_.update_around(lane, block, at, objective, rates.adam(rates.adam_learning_rate()), map_,
                                    [&](ConstView<Scalar> slope) {
-                                     if (!descent) output_.view() = static_cast<Scalar>(-map.here.x.cols()) * slope;
+                                     if (!descent)
+                                       output_.view() = static_cast<Scalar>(-objective.factor * samples) * slope;
                                    });
     const auto parameters = layer.parameters();
     if (std::all_of(parameters.begin(), parameters.end(), [](const auto& p) { return p.frozen(); })) return;
@@ -112,7 +114,7 @@ class MemoryUpdate {
   void pull_code_back(const Lane<Scalar>& lane, const Block<Layers>& block, const BlockPoint<Scalar>& at,
                       const WeightObjective<Scalar>& objective) {
     View<Scalar> output = output_.view();
-    output = static_cast<Scalar>(-1 / objective.scale) * objective.slope;
+    output = static_cast<Scalar>(-objective.factor / objective.distance) * objective.slope;
     for (Index k = block.size() - 1; k > map_; --k) block[k].undo(lane, block.point(at, k), output, output);
   }
 

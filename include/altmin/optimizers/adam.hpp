@@ -35,10 +35,10 @@ class AdamMoments {
  public:
   using Rates = AdamRates;
 
-  /// One step: w -= rate m^ / (sqrt(v^) + epsilon), m^ and v^ the bias-corrected moments. `decays`: whether weight
-  /// decay acts on this parameter.
+  /// One step: w -= rate m^ / (sqrt(v^) + epsilon), m^ and v^ the bias-corrected moments of factor * gradient.
+  /// `decays`: whether weight decay acts on this parameter.
   void update(const Lane<Scalar>& lane, const AdamRates& rates, View<Scalar> values, ConstView<Scalar> gradient,
-              bool decays) {
+              bool decays, double factor = 1) {
     ++steps_;
     if (first_.size() == 0) {
       first_.setZero(values.rows(), values.cols());
@@ -46,8 +46,9 @@ class AdamMoments {
     }
     const auto beta1 = static_cast<Scalar>(rates.beta1);
     const auto beta2 = static_cast<Scalar>(rates.beta2);
-    const auto fresh1 = static_cast<Scalar>(1 - rates.beta1);  // in float, 1 - beta2 would be off by 5e-5 of itself
-    const auto fresh2 = static_cast<Scalar>(1 - rates.beta2);
+    // In float, 1 - beta2 would be off by 5e-5 of itself.
+    const auto fresh1 = static_cast<Scalar>((1 - rates.beta1) * factor);
+    const auto fresh2 = static_cast<Scalar>((1 - rates.beta2) * factor * factor);
     const auto count = static_cast<double>(steps_);
     const auto step = static_cast<Scalar>(rates.learning_rate / (1 - std::pow(rates.beta1, count)));
     const auto correction = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(rates.beta2, count)));

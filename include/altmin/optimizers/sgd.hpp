@@ -30,18 +30,20 @@ class SgdMoments {
  public:
   using Rates = SgdRates;
 
-  /// One step: u = momentum u + g, w -= rate u; with Nesterov's look-ahead w -= rate (g + momentum u).
+  /// One step: u = momentum u + g, w -= rate u; with Nesterov's look-ahead w -= rate (g + momentum u). g is
+  /// factor * gradient, and rises by weight_decay w where `decays`.
   void update(const Lane<Scalar>& lane, const SgdRates& rates, View<Scalar> values, ConstView<Scalar> gradient,
-              bool decays) {
+              bool decays, double factor = 1) {
     if (velocity_.size() == 0) velocity_.setZero(values.rows(), values.cols());
     const auto rate = static_cast<Scalar>(rates.learning_rate);
     const auto momentum = static_cast<Scalar>(rates.momentum);
+    const auto scale = static_cast<Scalar>(factor);
     const auto decay = static_cast<Scalar>(decays ? rates.weight_decay : 0);
     lane.parallel_ranges(values.cols(), values.rows(), [&](Index first, Index columns) {
       for (Index j = first; j < first + columns; ++j) {
         auto u = velocity_.col(j).array();
         auto w = values.col(j).array();
-        const auto g = gradient.col(j).array() + decay * w;
+        const auto g = scale * gradient.col(j).array() + decay * w;
         u = momentum * u + g;
         if (rates.nesterov) {
           w -= rate * (g + momentum * u);
