@@ -40,6 +40,7 @@ class BinaryDense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   using Config = BinaryDense;
   static constexpr const char* name = "BinaryDense";
   static constexpr Role role = Role::map;
+  static constexpr bool affine = true;
 
   Layer(const BinaryDense& config, Shape input) : config_{config}, inputs_{input.size()} {
     if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));

@@ -45,6 +45,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   using Config = Conv2d;
   static constexpr const char* name = "Conv2d";
   static constexpr Role role = Role::map;
+  static constexpr bool affine = true;
 
   Layer(const Conv2d& config, Shape input)
       : config_{config},

@@ -33,6 +33,7 @@ class Dense::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   using Config = Dense;
   static constexpr const char* name = "Dense";
   static constexpr Role role = Role::map;
+  static constexpr bool affine = true;
 
   Layer(const Dense& config, Shape input) : config_{config}, inputs_{input.size()} {
     if (config.outputs < 1) throw OptionError("outputs must be at least 1, got " + detail::text(config.outputs));

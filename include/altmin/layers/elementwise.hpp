@@ -15,6 +15,7 @@ template <class Layer, class Scalar>
 class ElementwiseLayer : public LayerBase<Layer, Scalar> {
  public:
   static constexpr Role role = Role::nonlinearity;
+  static constexpr bool elementwise = true;
 
   explicit ElementwiseLayer(Shape input) : shape_{input} {}
 
@@ -34,12 +35,22 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
     });
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
+  /// The same where the input has moved by dx and the output by `change` since `from`.
+  void pull_back_moved(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx,
+                       ConstView<Scalar> change, ConstView<Scalar> slope, View<Scalar> pulled) const {
+    lane.parallel_ranges(dx.cols(), dx.rows(), [&](Index first, Index count) {
+      const auto part = [&](const auto& whole) { return whole.middleCols(first, count).array(); };
+      View<Scalar>{pulled}.middleCols(first, count).array() =
+          self().slope_times(part(from.x) + part(dx), part(from.y) + part(change), part(slope));
+    });
+  }
+
+  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const {
     lane.parallel_ranges(dx.cols(), dx.rows(), [&](Index first, Index count) {
-      dy.middleCols(first, count).array() =
-          self().change(from.x.middleCols(first, count).array(), from.y.middleCols(first, count).array(),
-                        dx.middleCols(first, count).array(), to.x.middleCols(first, count).array());
+      const auto part = [&](const auto& whole) { return whole.middleCols(first, count).array(); };
+      View<Scalar>{dy}.middleCols(first, count).array() =
+          self().change(part(from.x), part(from.y), part(dx), part(from.x) + part(dx));
     });
   }
 

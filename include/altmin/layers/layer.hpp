@@ -76,6 +76,12 @@ class AnyLayer {
   bool couples_samples() const {
     return visit([](const auto& layer) { return layer.couples_samples; });
   }
+  bool affine() const {
+    return visit([](const auto& layer) { return layer.affine; });
+  }
+  bool elementwise() const {
+    return visit([](const auto& layer) { return layer.elementwise; });
+  }
   Shape output() const {
     return visit([](const auto& layer) { return Shape{layer.output()}; });
   }
@@ -137,6 +143,15 @@ class AnyLayer {
   }
   void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
     visit([&](const auto& layer) { layer.pull_back(lane, at, dy, dx); });
+  }
+  /// Of an elementwise layer.
+  void pull_back_moved(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx,
+                       ConstView<Scalar> change, ConstView<Scalar> slope, View<Scalar> pulled) const {
+    visit([&](const auto& layer) {
+      if constexpr (std::decay_t<decltype(layer)>::elementwise) {
+        layer.pull_back_moved(lane, from, dx, change, slope, pulled);
+      }
+    });
   }
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
                 Span<View<Scalar>> gradients) const {

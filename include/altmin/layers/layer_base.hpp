@@ -76,7 +76,7 @@ struct Point {
 ///                                                r is dy as an output of that product, outputs x columns
 ///   matrix() const                               M where f(x + dx) - f(x) = M dx for every x
 ///   initialize(random), trace_shape(), draw(random, trace), absorb(trace), undo(lane, at, dy, dx), predict(lane, x,
-///   y), couples_samples
+///   y), couples_samples, affine
 ///
 /// gradient() of a map, and gradient() and pull_back() of a normalization, must not read point.y: a weight update may
 /// find the output of another input there. No result may depend on the number of threads, and no call may allocate.
@@ -88,6 +88,10 @@ class LayerBase {
   static constexpr bool couples_samples = false;
   /// Whether a step of its output acts on the next one, see Recurrent::Layer.
   static constexpr bool recurrent = false;
+  /// Whether f(x + dx) - f(x) is the same for every x: pull_back() and difference() then read nothing of their points.
+  static constexpr bool affine = false;
+  /// Whether it is an ElementwiseLayer.
+  static constexpr bool elementwise = false;
 
   Span<Parameter<Scalar>> parameters() { return {parameters_.data(), static_cast<Index>(parameters_.size())}; }
   Span<const Parameter<Scalar>> parameters() const {

@@ -96,23 +96,22 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   }
 
   /// Over squares that make up the image, pixels are sorted by their place in the window until the last step: upper
-  /// left ones first, those of c0 in step.code, of delta in step.pulled. So they are gone through without a shuffle.
+  /// left ones first, those of c0 in step.code, of delta in step.velocity and of v in step.displacement, where delta is
+  /// put at the end. So they are gone through without a shuffle.
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
                     const CodeStep<Scalar>& step) const {
-    if (!squares() || 4 * output_.size() != window_.input().size()) {
-      return LayerBase<Layer, Scalar>::step_through(lane, from, to, step);
-    }
+    if (!steps_in_place()) return LayerBase<Layer, Scalar>::step_through(lane, from, to, step);
     lane.parallel_ranges(from.x.cols(), from.x.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
         const Scalar* const c0 = from.x.address(0, t);
         Scalar* const code = step.code.address(0, t);
         Scalar* const delta = step.displacement.address(0, t);
-        Scalar* const sorted = step.pulled.address(0, t);
+        Scalar* const sorted = step.velocity.address(0, t);
         if (step.first) sort(c0, code);
         step.rates.with_sparsity([&](auto sparse) {
           const auto go = [&](auto begins) {
-            step_squares(begins, sparse, step.rates, code, sorted, step.velocity.address(0, t),
-                         step.slope.address(0, t), from.y.address(0, t), step.change.address(0, t));
+            step_squares(begins, sparse, step.rates, code, sorted, delta, step.slope.address(0, t),
+                         from.y.address(0, t), step.change.address(0, t));
           };
           step.first ? go(std::true_type{}) : go(std::false_type{});
         });
@@ -122,6 +121,7 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
       }
     });
   }
+  bool steps_in_place() const { return squares() && 4 * output_.size() == window_.input().size(); }
 
  protected:
   Index area() const { return window_.kernel().height * window_.kernel().width; }

@@ -68,7 +68,7 @@ struct CodeProblem {
   void reserve(CodeDescent<Scalar>& descent) const {
     const Index widest = std::min(samples(), slices().widest());
     fit(descent, widest);
-    if (!in_one_pass()) descent.fit_aside(block.largest(), widest);
+    if (!in_place() || top() > 1) descent.fit_aside(block.largest(), widest);
   }
 
   /// Finds the way down, in memory of the caller's: `way` for a matrix, `aim` for what is asked.
@@ -149,8 +149,12 @@ struct CodeProblem {
 
   Index top() const { return block.size() - 1; }
 
-  /// Whether nothing stands between the code and W but one layer that steps in place.
-  bool in_one_pass() const { return matrix().size() > 0 && top() == 1 && block[0].steps_in_place(); }
+  /// Whether the moved point is not needed before the end: between the code and an affine map stands a layer that steps
+  /// in place and, at most, an elementwise one.
+  bool in_place() const {
+    if (top() < 1 || !block[top()].affine() || !block[0].steps_in_place()) return false;
+    return top() == 1 || (top() == 2 && block[1].elementwise());
+  }
 
   void fit(CodeDescent<Scalar>& descent, Index count) const {
     const Index inputs = top() == 0 ? block.inputs() : block[top() - 1].output().size();
@@ -169,7 +173,7 @@ struct CodeProblem {
   void descend(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
     const bool by_matrix = matrix().size() > 0;
     const bool by_normal_matrix = asked.rows() > 0;
-    const auto at = by_matrix ? to : moved_point(descent);
+    const auto at = by_matrix || in_place() ? to : moved_point(descent);
     View<Scalar> slope = descent.slope.view();
     View<Scalar> moved = descent.moved.view();
     View<Scalar> change = descent.change.view();
@@ -202,14 +206,20 @@ struct CodeProblem {
     const Index between = top() - 1;  // layers between the first and the last
     Buffer<Scalar>& slope = between > 0 ? descent.inner_slope : descent.slope;
     Buffer<Scalar>& moved = between > 0 ? descent.inner_moved : descent.moved;
+    const bool by_point = !in_place();
+    if (by_point) descent.pulled.fit(code.rows(), samples());
     if (between > 0) {
       slope.fit(block[0].output().size(), samples());
       moved.fit(block[0].output().size(), samples());
-      block.part(1, between)
-          .pull_back(lane, block.part_point(start ? from : at, 1, between), descent.slope.view(), slope.view(),
-                     descent.scratch);
+      if (start || by_point) {
+        block.part(1, between)
+            .pull_back(lane, block.part_point(start ? from : at, 1, between), descent.slope.view(), slope.view(),
+                       descent.scratch);
+      } else {
+        block[1].pull_back_moved(lane, block.point(from, 1), moved.view(), descent.moved.view(), descent.slope.view(),
+                                 slope.view());
+      }
     }
-    if (!in_one_pass()) descent.pulled.fit(code.rows(), samples());
     const CodeStep<Scalar> step{
         rates,        start, end,         slope.view(), descent.pulled.view(), descent.velocity.view(),
         displacement, code,  moved.view()};
@@ -219,15 +229,14 @@ struct CodeProblem {
       return;
     }
     block[0].step_through(lane, block.point(from, 0), block.point(at, 0), step);
-    if (end || !in_one_pass()) {
-      block.move_output(lane, block.point(from, 0).y, step.change, block.point(at, 0).y);
-    }
+    const bool places = end || by_point;  // whether anybody reads the moved point
+    if (places) block.move_output(lane, block.point(from, 0).y, step.change, block.point(at, 0).y);
     if (between == 0) return;
     const auto middle_from = block.part_point(from, 1, between);
     const auto middle_at = block.part_point(at, 1, between);
     block.part(1, between)
         .difference(lane, middle_from, moved.view(), middle_at, descent.moved.view(), descent.scratch);
-    block.move_output(lane, middle_from.y, descent.moved.view(), middle_at.y);
+    if (places) block.move_output(lane, middle_from.y, descent.moved.view(), middle_at.y);
   }
 
   /// Sets the residual, once it is known how far the block's output has moved.
