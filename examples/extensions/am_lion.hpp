@@ -15,19 +15,20 @@ class LionMoments {
  public:
   using Rates = altmin::AdamRates;  // any type that the configuration's rates() returns; Lion has no use for `epsilon`
 
-  // Changes `values`. `decays`: these are weights, and not, say, biases. `lane` runs loops in parallel: cut by the
-  // shape alone, they end with the same bits for any number of threads.
+  // Changes `values`, whose gradient is factor * gradient. `decays`: these are weights, and not, say, biases. `lane`
+  // runs loops in parallel: cut by the shape alone, they end with the same bits for any number of threads.
   void update(const altmin::Lane<Scalar>& lane, const Rates& rates, altmin::View<Scalar> values,
-              altmin::ConstView<Scalar> gradient, bool decays) {
+              altmin::ConstView<Scalar> gradient, bool decays, double factor) {
     if (mean_.size() == 0) mean_.setZero(values.rows(), values.cols());
     const auto rate = static_cast<Scalar>(rates.learning_rate);
     const auto beta1 = static_cast<Scalar>(rates.beta1);
     const auto beta2 = static_cast<Scalar>(rates.beta2);
+    const auto scale = static_cast<Scalar>(factor);
     const auto decay = static_cast<Scalar>(decays ? rates.weight_decay : 0);
     lane.parallel_ranges(values.cols(), values.rows(), [&](altmin::Index first, altmin::Index count) {
       auto w = values.middleCols(first, count).array();
       auto m = mean_.middleCols(first, count).array();
-      const auto g = gradient.middleCols(first, count).array();
+      const auto g = scale * gradient.middleCols(first, count).array();
       w -= rate * ((beta1 * m + (1 - beta1) * g).sign() + decay * w);
       m = beta2 * m + (1 - beta2) * g;
     });

@@ -86,10 +86,15 @@ TEST_CASE("difference() of any size agrees with forward()", "[layers]") {
     for (auto& probe : every_layer<double>(Seed{2})) {
       CAPTURE(std::string(probe.layer.name()), size);
       const Matrix<double> before = probe.y;
-      const auto change = probe.move(random_matrix<double>(probe.x.rows(), probe.x.cols(), random, -size, size));
-      const Matrix<double> after = probe.y;
+      const auto dx = random_matrix<double>(probe.x.rows(), probe.x.cols(), random, -size, size);
       const auto direction = random_matrix<double>(before.rows(), before.cols(), random);
+      auto stays = probe;
+      const auto change = probe.move(dx);
+      const Matrix<double> after = probe.y;
       const auto slope = probe.pull_back(direction);
+      if (probe.layer.elementwise()) {
+        CHECK(relative_error(stays.pull_back_moved(dx, change, direction), slope) < 1e-11);
+      }
       const auto gradients = probe.gradients(direction);
 
       // The moved point serves as one that was evaluated there.
@@ -103,6 +108,33 @@ TEST_CASE("difference() of any size agrees with forward()", "[layers]") {
       }
     }
   }
+}
+
+TEST_CASE("what a map lowers itself to has its gradient", "[layers]") {
+  Random random{Seed{5}};
+  int maps = 0;
+  const auto check = [&](auto& probe) {
+    if (probe.layer.lowered_shape().rows == 0) return;
+    ++maps;
+    CAPTURE(std::string(probe.layer.name()));
+    const auto direction = random_matrix<double>(probe.y.rows(), probe.y.cols(), random);
+    const auto gradients = probe.gradients(direction);
+    const Matrix<double> lowered = probe.lowered_gradient(direction);
+    Index first = 0;
+    for (const auto& gradient : gradients) {
+      CHECK(relative_error(lowered.middleCols(first, gradient.cols()), gradient) < 1e-12);
+      first += gradient.cols();
+    }
+    CHECK(first == lowered.cols());
+  };
+  for (auto& probe : every_layer<double>(Seed{6})) check(probe);
+  const auto sequences = random_matrix<double>(4 * 3, 6, random);
+  for (const bool bias : {true, false}) {
+    AnyProbe<double> recurrent{AnyLayer<double, Swish, Softsign>{Recurrent{5, Nonlinearity::tanh, bias}, {1, 4, 3}},
+                               sequences};
+    check(recurrent);
+  }
+  CHECK(maps == 6);
 }
 
 // Subtracting the outputs would leave one digit in float and four in double.

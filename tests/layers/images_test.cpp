@@ -108,14 +108,6 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     if (config.bias) {
       CHECK(gradients[1].sum() == Approx(dy.sum()).epsilon(1e-3));
     }
-
-    // What the map multiplies.
-    const LoweredShape shape = probe.layer.lowered_shape();
-    Workers<TestType> workers{1};
-    Matrix<TestType> a(shape.rows, x.cols() * shape.columns), r(config.outputs, x.cols() * shape.columns);
-    probe.layer.lower(workers.lane(), {x, {}, {}}, a);
-    probe.layer.lower_output(workers.lane(), dy, r);
-    CHECK(relative_error(r * a.transpose(), gradients[0]) < tolerance);
   }
 }
 

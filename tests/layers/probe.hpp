@@ -56,6 +56,24 @@ class Probe {
     return result;
   }
 
+  /// The same side by side, by the matrices that a map lowers itself to.
+  M lowered_gradient(const M& dy) {
+    const altmin::LoweredShape shape = layer.lowered_shape();
+    const bool bias = layer.parameters().size() > 0 && layer.parameters().end()[-1].value().cols() == 1;
+    M a = M::Ones(shape.rows + (bias ? 1 : 0), x.cols() * shape.columns);
+    M r = M::Constant(layer.parameters()[0].value().rows(), a.cols(), dirt);
+    layer.lower(workers_.lane(), here(), {a.data(), shape.rows, a.cols(), a.rows()});
+    layer.lower_output(workers_.lane(), dy, r);
+    return r * a.transpose();
+  }
+
+  /// Of an elementwise layer: pull_back() where the input would be at x + dx.
+  M pull_back_moved(const M& dx, const M& change, const M& dy) {
+    M result = M::Constant(x.rows(), x.cols(), dirt);
+    layer.pull_back_moved(workers_.lane(), here(), dx, change, dy, result);
+    return result;
+  }
+
   /// f(x + dx) - f(x) as the layer computes it. Goes on from x + dx, with what the layer wrote for that point.
   M move(const M& dx) {
     M dy = M::Constant(y.rows(), y.cols(), dirt);

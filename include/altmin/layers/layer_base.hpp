@@ -88,7 +88,7 @@ class LayerBase {
   static constexpr bool couples_samples = false;
   /// Whether a step of its output acts on the next one, see Recurrent::Layer.
   static constexpr bool recurrent = false;
-  /// Whether f(x + dx) - f(x) is the same for every x: pull_back() and difference() then read nothing of their points.
+  /// Whether f(x + dx) - f(x) is the same for every x: pull_back() and difference() then read neither x nor y.
   static constexpr bool affine = false;
   /// Whether it is an ElementwiseLayer.
   static constexpr bool elementwise = false;

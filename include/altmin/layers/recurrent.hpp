@@ -121,6 +121,26 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     for (Index t = 0; t < steps_; ++t) multiply<Scalar>(lane, transposed(value(0)), step(dy, t), step(dx, t));
   }
 
+  /// A column of W_ih's and W_hh's inputs a step.
+  LoweredShape lowered_shape() const { return {features_ + config_.units, steps_}; }
+  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
+    lane.parallel_ranges(at.x.cols(), a.rows() * steps_, [&](Index first, Index count) {
+      for (Index t = first; t < first + count; ++t) {
+        View<Scalar> columns = a.slice(t * steps_, steps_);
+        columns.topRows(features_) = ConstView<Scalar>{at.x.address(0, t), features_, steps_, features_};
+        columns.bottomRows(config_.units) =
+            ConstView<Scalar>{at.trace.samples.address(0, t), config_.units, steps_, config_.units};
+      }
+    });
+  }
+  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
+    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
+      for (Index t = first; t < first + count; ++t) {
+        r.slice(t * steps_, steps_) = ConstView<Scalar>{dy.address(0, t), config_.units, steps_, config_.units};
+      }
+    });
+  }
+
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
                 Span<View<Scalar>> gradients) const {
     for (auto& gradient : gradients) gradient.setZero();
