@@ -1,41 +1,13 @@
 #!/usr/bin/env bash
 # --save and --resume of the trainer `mnist`: runs that stop and go on end with the same bytes as one that does not.
-set -euo pipefail
-export LC_ALL=C
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+mnist=$(example mnist)
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
-[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
-
-. "$tests/examples/tiny_data.sh"
-mkdir data
-write_part train 300
-write_part t10k 60
+write_data 300 60
 
 train() { "$mnist" --data data --quiet "$@" >out 2>err; }
 same() { cmp "$1" "$2" >&2 || fail "$1 and $2 differ"; }
-field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
 without_times() { cut -d, -f1-3,5- "$1"; }
-
-# refused PATTERN OPTION...: exit status 1, nothing on standard output, one line on standard error that matches
-refused() {
-  local status=0
-  train "${@:2}" || status=$?
-  [[ $status -eq 1 ]] || fail "status $status: ${*:2}"
-  [[ ! -s out ]] || fail "printed something: ${*:2}"
-  [[ $(wc -l <err) -eq 1 ]] || fail "expected one line: ${*:2}"
-  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
-}
 
 options=(--hidden 8,6 --batch 20 --learning-rate 0.02 --seed 3 --limit 280)
 for algorithm in am-adam am-mem am-mem-descent am-sgd adam sgd; do
@@ -59,24 +31,24 @@ same whole again
 
 # What conflicts, or is no checkpoint, is told in one line, and nothing is touched.
 cp whole kept
-refused '^mnist: --hidden: expected \[8,6\], as in whole, got \[8\]$' --resume whole --save whole --hidden 8
-refused '^mnist: --seed: expected 3, as in whole, got 4$' --resume whole --seed 4
-refused '^mnist: --algorithm' --resume whole --algorithm adam
-refused '^mnist: --learning-rate: expected 0.02' --resume whole --learning-rate 0.01
-refused '^mnist: --mu: expected null' --resume whole --mu 0.5
-refused '^mnist: whole: expected at most 3 epochs' --resume whole --epochs 3
-refused '^mnist: nowhere: No such file' --resume nowhere
-refused '^mnist: data: it is not a file' --resume data
-refused '^mnist: --save: cannot write nowhere/run: No such file' --save nowhere/run
-refused '^mnist: --save: cannot write data: it is not a file' --save data
+refused '^mnist: --hidden: expected \[8,6\], as in whole, got \[8\]$' train --resume whole --save whole --hidden 8
+refused '^mnist: --seed: expected 3, as in whole, got 4$' train --resume whole --seed 4
+refused '^mnist: --algorithm' train --resume whole --algorithm adam
+refused '^mnist: --learning-rate: expected 0.02' train --resume whole --learning-rate 0.01
+refused '^mnist: --mu: expected null' train --resume whole --mu 0.5
+refused '^mnist: whole: expected at most 3 epochs' train --resume whole --epochs 3
+refused '^mnist: nowhere: No such file' train --resume nowhere
+refused '^mnist: data: it is not a file' train --resume data
+refused '^mnist: --save: cannot write nowhere/run: No such file' train --save nowhere/run
+refused '^mnist: --save: cannot write data: it is not a file' train --save data
 head -c 1000 whole >short
-refused '^mnist: short: header' --resume short
+refused '^mnist: short: header' train --resume short
 head -c -1 whole >short
-refused '^mnist: short: ' --resume short
+refused '^mnist: short: ' train --resume short
 head -c 5000 /dev/urandom >garbage
-refused '^mnist: garbage: header' --resume garbage
+refused '^mnist: garbage: header' train --resume garbage
 : >empty
-refused '^mnist: empty: header: expected at least 8 bytes, got 0$' --resume empty
+refused '^mnist: empty: header: expected at least 8 bytes, got 0$' train --resume empty
 same whole kept
 
 # An interruption ends with the batch, and is saved; the JSON line is the last one all the same.

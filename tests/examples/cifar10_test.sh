@@ -1,21 +1,7 @@
 #!/usr/bin/env bash
 # The trainer `cifar10` on a small data set of its format: what it learns, resumes and refuses.
-set -euo pipefail
-export LC_ALL=C
-
-cifar10=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/cifar10
-[[ -x $cifar10 ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export XDG_DATA_HOME=$work/share
-
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cifar10=$(example cifar10)
 
 # Images of class k have channel k alone.
 plane() { head -c 1024 /dev/zero | tr '\0' "\\$1"; }
@@ -28,15 +14,6 @@ cat some some >test_batch.bin
 cd "$work"
 
 train() { "$cifar10" --hidden 8 --batch 20 --learning-rate 0.01 --schedule constant --quiet "$@" >out 2>err; }
-field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
-
-# refused PATTERN OPTION...: exit status 1, nothing on standard output, one line on standard error that matches
-refused() {
-  local status=0
-  train "${@:2}" || status=$?
-  [[ $status -eq 1 && ! -s out && $(wc -l <err) -eq 1 ]] || fail "status $status: ${*:2}"
-  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
-}
 
 for model in mlp sign; do
   train --model $model --epochs 10 || fail "$model"
@@ -52,15 +29,15 @@ train --augment --epochs 4 --save whole --threads 1 || fail "whole"
 train --augment --epochs 2 --save part || fail "part"
 train --resume part --epochs 4 --save part --threads 2 || fail "resume"
 cmp whole part || fail "a resumed run ends otherwise"
-refused '^cifar10: --augment: expected true, as in part, got false$' --resume part --no-augment
+refused '^cifar10: --augment: expected true, as in part, got false$' train --resume part --no-augment
 
 cp -r share/altmin/cifar10 data
 image c 0 0 0 >>data/data_batch_4.bin
-refused 'data_batch_4.bin, record 24: expected a label in 0 .. 9, got' --data data
+refused 'data_batch_4.bin, record 24: expected a label in 0 .. 9, got' train --data data
 head -c -1 data/test_batch.bin >short && mv short data/test_batch.bin
 cp share/altmin/cifar10/data_batch_4.bin data
-refused 'test_batch.bin, record 5: expected 3073 bytes, got the end after 3072' --data data
-refused 'data_batch_1.bin: expected a file to read, got: No such file' --data nowhere
-refused 'mlp' --model transformer
+refused 'test_batch.bin, record 5: expected 3073 bytes, got the end after 3072' train --data data
+refused 'data_batch_1.bin: expected a file to read, got: No such file' train --data nowhere
+refused 'mlp' train --model transformer
 rm -r share
-refused 'examples/download.sh cifar10'
+refused 'examples/download.sh cifar10' train

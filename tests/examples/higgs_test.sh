@@ -1,21 +1,7 @@
 #!/usr/bin/env bash
 # The trainer `higgs` on a small table: what it prints, what it refuses, and that a run goes on to the same bytes.
-set -euo pipefail
-export LC_ALL=C
-
-higgs=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/higgs
-[[ -x $higgs ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export XDG_DATA_HOME=$work/share
-
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+higgs=$(example higgs)
 
 # 3 features; the label says whether the first two have the same sign
 awk 'BEGIN {
@@ -28,15 +14,6 @@ awk 'BEGIN {
 gzip -c table.csv >table.csv.gz
 
 run() { "$higgs" --hidden 16 --batch 20 --test-rows "${test_rows:-300}" "$@" >out 2>err; }
-field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
-
-# refused PATTERN OPTION...: status 1, nothing on standard output, one line on standard error that matches
-refused() {
-  local status=0
-  run "${@:2}" --quiet || status=$?
-  [[ $status -eq 1 && ! -s out && $(wc -l <err) -eq 1 ]] || fail "status $status: ${*:2}"
-  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
-}
 
 run --data table.csv.gz --epochs 20 --learning-rate 0.01 || fail "train"
 [[ $(field epochs) -eq 20 && $(field steps) -eq 1200 ]] || fail "steps"
@@ -66,14 +43,14 @@ run --data table.csv --epochs 3 --resume part.run --save part.run --time-limit 1
 run --data table.csv --resume part.run --save part.run || fail "resume"
 cmp whole.run part.run || fail "a run resumed in its second pass ends otherwise"
 
-refused 'nowhere: expected a file to read' --data nowhere
-refused 'no HIGGS.csv.gz' --data .
-test_rows=5000 refused 'expected more than 5000 rows' --data table.csv
-cat table.csv | refused 'only once' --data - --epochs 2
-refused '--patience' --data table.csv --patience 2
+refused 'nowhere: expected a file to read' run --quiet --data nowhere
+refused 'no HIGGS.csv.gz' run --quiet --data .
+test_rows=5000 refused 'expected more than 5000 rows' run --quiet --data table.csv
+cat table.csv | refused 'only once' run --quiet --data - --epochs 2
+refused '--patience' run --quiet --data table.csv --patience 2
 sed '700s/,/,x/' table.csv >bad.csv
-refused 'bad.csv, line 700, column 2: expected a number' --data bad.csv
+refused 'bad.csv, line 700, column 2: expected a number' run --quiet --data bad.csv
 run --data bad.csv --skip-bad-rows || fail "skip"
 [[ $(field skipped_rows) -eq 1 && $(field samples) -eq 1199 ]] || fail "skipped rows"
 head -c 20000 table.csv.gz >cut.csv.gz
-refused 'cut.csv.gz, line [0-9]*: expected sound gzip data, got: unexpected end of file' --data cut.csv.gz
+refused 'cut.csv.gz, line [0-9]*: expected sound gzip data, got: unexpected end of file' run --quiet --data cut.csv.gz

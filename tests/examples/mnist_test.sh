@@ -1,42 +1,12 @@
 #!/usr/bin/env bash
 # The trainer `mnist` on a small data set of its format: what it prints, what it refuses.
-set -euo pipefail
-export LC_ALL=C
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+mnist=$(example mnist)
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
-[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export XDG_DATA_HOME=$work/share
-
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
-
-. "$tests/examples/tiny_data.sh"
-mkdir data
-write_part train 300
-write_part t10k 60
+write_data 300 60
 
 rate=0.02
 train() { "$mnist" --data data --hidden 8 --epochs 9 --batch 20 --learning-rate "$rate" "$@" >out 2>err; }
-
-# refused PATTERN OPTION...: exit status 1, nothing on standard output, one line on standard error that matches
-refused() {
-  local status=0
-  "$mnist" "${@:2}" >out 2>err || status=$?
-  [[ $status -eq 1 ]] || fail "status $status: ${*:2}"
-  [[ ! -s out ]] || fail "printed something: ${*:2}"
-  [[ $(wc -l <err) -eq 1 ]] || fail "expected one line: ${*:2}"
-  grep -q -e "$1" err || fail "expected '$1': ${*:2}"
-}
-
-field() { sed -n '$s/.*"'"$1"'":\([^,}]*\).*/\1/p' out; }
 
 for algorithm in am-adam am-mem am-sgd adam sgd; do
   train --algorithm "$algorithm" || fail "$algorithm"
@@ -78,29 +48,29 @@ fi
 "$mnist" --help >out 2>err || fail "help"
 grep -q -e --code-learning-rate out || fail "help"
 
-refused '--nonsense' --data data --nonsense
-refused 'am-adam' --data data --algorithm gradient-magic
-refused 'mlp' --data data --model transformer
-refused '--epochs' --data data --epochs many
-refused 'at least 1, got 0' --data data --batch 0
-refused '--hidden' --data data --hidden 8,-1
-refused '--mu' --data data --algorithm adam --mu 1
-refused 'learning_rate' --data data --learning-rate -1
-refused '--limit: expected 1 to 300' --data data --limit 301
-refused 'TimeLimit: seconds' --data data --time-limit 0
-refused '--patience' --data data --patience 0
-refused 'batch of 1 sample' --data data --batch 299
-refused 'download.sh' --hidden 8
-refused 'train-images-idx3-ubyte' --data nowhere
-refused 'nowhere/history.csv' --data data --history nowhere/history.csv
-refused 'not a file' --data data --history data
+refused '--nonsense' "$mnist" --data data --nonsense
+refused 'am-adam' "$mnist" --data data --algorithm gradient-magic
+refused 'mlp' "$mnist" --data data --model transformer
+refused '--epochs' "$mnist" --data data --epochs many
+refused 'at least 1, got 0' "$mnist" --data data --batch 0
+refused '--hidden' "$mnist" --data data --hidden 8,-1
+refused '--mu' "$mnist" --data data --algorithm adam --mu 1
+refused 'learning_rate' "$mnist" --data data --learning-rate -1
+refused '--limit: expected 1 to 300' "$mnist" --data data --limit 301
+refused 'TimeLimit: seconds' "$mnist" --data data --time-limit 0
+refused '--patience' "$mnist" --data data --patience 0
+refused 'batch of 1 sample' "$mnist" --data data --batch 299
+refused 'download.sh' "$mnist" --hidden 8
+refused 'train-images-idx3-ubyte' "$mnist" --data nowhere
+refused 'nowhere/history.csv' "$mnist" --data data --history nowhere/history.csv
+refused 'not a file' "$mnist" --data data --history data
 
 # A run that fails later leaves the old file as it is.
 echo old >kept.csv
-refused 'got none' --data nowhere --history kept.csv
+refused 'got none' "$mnist" --data nowhere --history kept.csv
 [[ $(<kept.csv) == old ]] || fail "kept.csv"
 head -c 100 data/train-images-idx3-ubyte >short && mv short data/train-images-idx3-ubyte
-refused 'train-images-idx3-ubyte, byte 100' --data data
+refused 'train-images-idx3-ubyte, byte 100' "$mnist" --data data
 
 # Training that diverges says so, and still reports.
 write_part train 300

@@ -1,26 +1,9 @@
 #!/usr/bin/env bash
 # The example `online_stream` on a small data set.
-set -euo pipefail
-export LC_ALL=C
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+online=$(example online_stream)
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-online=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/online_stream
-[[ -x $online ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
-
-. "$tests/examples/tiny_data.sh"
-mkdir data
-write_part train 300
-write_part t10k 90
+write_data 300 90
 
 for drift in permuted rotated swapped; do
   "$online" --data data --drift $drift --tasks 2 --samples 200 --batch 10 --hidden 8 --forgetting 0.05,0.5 \

@@ -1,30 +1,15 @@
 #!/usr/bin/env bash
 # Where the disk is full, a trainer says so in one line, and the last checkpoint stays as it is.
-set -euo pipefail
-export LC_ALL=C
-
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
-[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
 if [[ -z ${ALTMIN_TEST_MAY_MOUNT:-} ]]; then # in a name space of its own, so that nobody else sees the small disk
   unshare -rm true 2>/dev/null || exit 77    # skipped: not allowed here
   ALTMIN_TEST_MAY_MOUNT=1 exec unshare -rm "$0"
 fi
-
-work=$(mktemp -d)
+. "$(dirname "${BASH_SOURCE[0]}")/../examples/setup.sh"
 trap 'umount "$work/disk" 2>/dev/null || true; rm -rf "$work"' EXIT
-cd "$work"
+mnist=$(example mnist)
 
-fail() {
-  echo "failed: $*" >&2
-  cat out err >&2
-  exit 1
-}
-
-. "$tests/examples/tiny_data.sh"
-mkdir data disk
-write_part train 300
-write_part t10k 60
+mkdir disk
+write_data 300 60
 mount -t tmpfs -o size=256k tmpfs disk 2>/dev/null || exit 77 # skipped: not allowed here
 
 train() { "$mnist" --data data --quiet --hidden 40,30 --batch 20 "$@" >out 2>err; }

@@ -1,26 +1,9 @@
 #!/usr/bin/env bash
 # A run that is killed at twenty moments, and resumed each time, ends with the same bytes as one that is left alone.
-set -euo pipefail
-export LC_ALL=C
+. "$(dirname "${BASH_SOURCE[0]}")/../examples/setup.sh"
+mnist=$(example mnist)
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mnist=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/mnist
-[[ -x $mnist ]] || exit 77 # skipped: the examples are not built
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() {
-  echo "failed: $*" >&2
-  cat err >&2
-  exit 1
-}
-
-. "$tests/examples/tiny_data.sh"
-mkdir data
-write_part train 300
-write_part t10k 60
+write_data 300 60
 
 options=(--data data --quiet --hidden 64,48 --batch 20 --epochs 100 --threads 2)
 "$mnist" "${options[@]}" --save whole >out 2>err || fail "the run that is left alone"
