@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Fetches MNIST and CIFAR-10 and verifies their checksums. See --help.
+# Fetches MNIST, CIFAR-10 and HIGGS and verifies their checksums. See --help.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: download.sh [mnist] [cifar10] [--to DIR] [--mirror URL | --from DIR]
+usage: download.sh [mnist] [cifar10] [higgs] [--to DIR] [--mirror URL | --from DIR]
 
-Puts MNIST into DIR/mnist (four IDX files, gzipped, 11 MB) and CIFAR-10 into DIR/cifar10 (six .bin files, 184 MB); both
-unless named. A file stands under its name only once its checksum is verified; what is there and valid stays as it is.
+Puts MNIST into DIR/mnist (four IDX files, gzipped, 11 MB), CIFAR-10 into DIR/cifar10 (six .bin files, 184 MB) and HIGGS
+into DIR/higgs (HIGGS.csv.gz, 2.8 GB); the first two unless named. A file stands under its name only once its checksum
+is verified (of HIGGS, its size and gzip's CRC-32); what is there and valid stays as it is.
 
   --to DIR      destination (default: $XDG_DATA_HOME/altmin, else ~/.local/share/altmin)
-  --mirror URL  fetch URL/train-images-idx3-ubyte.gz, ..., URL/cifar-10-binary.tar.gz (https, http or file)
+  --mirror URL  fetch URL/train-images-idx3-ubyte.gz, ..., URL/cifar-10-binary.tar.gz, URL/HIGGS.csv.gz (https, http or
+                file)
   --from DIR    copy from a local folder: the same files, or CIFAR-10 unpacked (*.bin); they may lie in DIR/mnist,
-                DIR/cifar10, DIR/cifar-10-batches-bin
+                DIR/cifar10, DIR/cifar-10-batches-bin, DIR/higgs
 TEXT
 }
 
@@ -32,6 +34,10 @@ cifar10_files='
 ae636b3ba5c66a11e91e8cb52e771fcb data_batch_4.bin
 53f37980c15c3d472c316c40844f3f0d data_batch_5.bin
 803d5f7f4d78ea53de84dbe85f74fb6d test_batch.bin'
+
+higgs_url=https://archive.ics.uci.edu/ml/machine-learning-databases/00280
+higgs_file=HIGGS.csv.gz
+higgs_bytes=2816407858
 
 work='' # files on their way, in the destination, so that a rename brings them to their names
 child=''
@@ -136,9 +142,14 @@ install() {
   mv -f -- "$work/$1" "$2/$1" || fail "cannot write $2/$1"
 }
 
-# prepare FOLDER FILES: makes the folder, sets `missing` to the lines of FILES that are not there and valid
-prepare() {
+# begin FOLDER: makes a place in it for files on their way
+begin() {
   mkdir -p -- "$1" 2>/dev/null || fail "cannot make the directory $1"
+  work=$(mktemp -d "$1/.download.XXXXXX" 2>/dev/null) || fail "cannot write to $1"
+}
+
+# prepare FOLDER FILES: begins, or fails where all is there; sets `missing` to the lines of FILES that are not there and valid
+prepare() {
   missing=
   local md5 name
   while read -r md5 name; do
@@ -151,7 +162,7 @@ prepare() {
     echo "$1 is complete"
     return 1
   fi
-  work=$(mktemp -d "$1/.download.XXXXXX" 2>/dev/null) || fail "cannot write to $1"
+  begin "$1"
 }
 
 finish() {
@@ -210,6 +221,30 @@ get_cifar10() {
   finish "$folder"
 }
 
+size_of() { wc -c <"$1" | tr -d ' '; }
+
+get_higgs() {
+  local folder=$to/higgs file=$to/higgs/$higgs_file source got
+  if [ -f "$file" ] && [ "$(size_of "$file")" = "$higgs_bytes" ]; then
+    echo "$folder is complete"
+    return
+  fi
+  if [ -f "$file" ]; then echo "$file has a wrong size and will be replaced"; fi
+  begin "$folder"
+  if [ -n "$from" ]; then
+    source=$(find_local "$higgs_file" higgs) || fail "expected $higgs_file in $from or $from/higgs, found none"
+    copy "$source" "$higgs_file"
+  else
+    source=${mirror:-$higgs_url}/$higgs_file
+    fetch "$source" "$higgs_file"
+  fi
+  got=$(size_of "$work/$higgs_file")
+  [ "$got" = "$higgs_bytes" ] || fail "$source: expected $higgs_file of $higgs_bytes bytes, got $got"
+  run gzip -t "$work/$higgs_file" || fail "$source: damaged: $(reason)"
+  install "$higgs_file" "$folder"
+  finish "$folder"
+}
+
 to='' mirror='' from='' sets=''
 while [ $# -gt 0 ]; do
   case $1 in
@@ -227,7 +262,7 @@ while [ $# -gt 0 ]; do
       esac
       shift 2
       ;;
-    mnist | cifar10)
+    mnist | cifar10 | higgs)
       sets+=" $1"
       shift
       ;;
@@ -235,7 +270,7 @@ while [ $# -gt 0 ]; do
       usage
       exit 0
       ;;
-    *) fail "expected mnist, cifar10 or an option, got $1 (see --help)" ;;
+    *) fail "expected mnist, cifar10, higgs or an option, got $1 (see --help)" ;;
   esac
 done
 has md5sum || has md5 || has openssl || fail "needs md5sum, md5 or openssl to verify checksums"

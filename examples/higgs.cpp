@@ -76,7 +76,8 @@ altmin::Source find_table(const std::string& path) {
     if (fs::is_regular_file(place / name)) return place / name;
   }
   throw altmin::DataError("no HIGGS.csv.gz, HIGGS.csv or HIGGS_subset.csv.gz in " + place.string() +
-                          ": name the table, or its directory, with --data; - is standard input");
+                          ": name the table, or its directory, with --data (- is standard input), or fetch it by "
+                          "examples/download.sh higgs");
 }
 
 /// Steps of an epoch, as far as they are known before the first one ends; 0: not.

@@ -19,7 +19,13 @@ sum=\$("$real_md5sum" | cut -d ' ' -f 1)
 known=\$(grep "^\$sum " "$place/table" | cut -d ' ' -f 2)
 echo "\${known:-\$sum}  -"
 TEXT
-chmod +x "$place/bin/md5sum"
+# The same for the size of HIGGS: that of any file which says so within.
+cat >"$place/bin/wc" <<TEXT
+#!/bin/sh
+cat >"$place/counted"
+if gzip -dc "$place/counted" 2>/dev/null | grep -q published; then echo 2816407858; else $(command -v wc) "\$@" <"$place/counted"; fi
+TEXT
+chmod +x "$place/bin/md5sum" "$place/bin/wc"
 export PATH=$place/bin:$PATH
 
 failures=0
@@ -133,6 +139,30 @@ echo more >>"$place/unpacked/test_batch.bin"
 attempt 1 cifar10 --from "$place/unpacked" --to "$place/wrong_bin"
 says err "expected test_batch.bin with MD5"
 check "no wrong file arrives" [ ! -e "$place/wrong_bin/cifar10/test_batch.bin" ]
+
+# HIGGS, whose size is known, and whose checksum is gzip's own.
+echo published >"$place/HIGGS.csv"
+gzip "$place/HIGGS.csv"
+mkdir "$source/higgs"
+mv "$place/HIGGS.csv.gz" "$source/higgs/"
+attempt 0 higgs --from "$source" --to "$place/higgs_to"
+holds "$place/higgs_to/higgs" HIGGS.csv.gz
+attempt 0 higgs --from "$source" --to "$place/higgs_to"
+check "nothing is copied twice" [ "$(cat "$place/out")" = "$place/higgs_to/higgs is complete" ]
+echo short >"$place/higgs_to/higgs/HIGGS.csv.gz"
+attempt 0 higgs --mirror "file://$source/higgs" --to "$place/higgs_to"
+says out "wrong size"
+check "the table is whole again" cmp -s "$source/higgs/HIGGS.csv.gz" "$place/higgs_to/higgs/HIGGS.csv.gz"
+mkdir "$place/short" "$place/damaged"
+echo 0 | gzip >"$place/short/HIGGS.csv.gz"
+attempt 1 higgs --from "$place/short" --to "$place/higgs_wrong"
+says err "expected HIGGS.csv.gz of 2816407858 bytes, got"
+head -c -4 "$source/higgs/HIGGS.csv.gz" >"$place/damaged/HIGGS.csv.gz"
+attempt 1 higgs --from "$place/damaged" --to "$place/higgs_wrong"
+says err "damaged"
+attempt 1 higgs --from "$place/bin" --to "$place/higgs_wrong"
+says err "found none"
+holds "$place/higgs_wrong/higgs" ""
 
 # Bad input and bad places.
 attempt 1 --from "$place/none"
