@@ -266,7 +266,7 @@ void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
   using Tile = RegisterTile<Scalar>;
   constexpr Index work = Index{1} << 23;  // multiplications of a cell, some fifty microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
-  const Cut columns = Cut::shared(right.columns, width, Tile::columns);
+  const Cut columns = Cut::shared(right.columns, width, Tile::few_columns);
   const Cut rows{left.rows, std::max<Index>(work / (width * left.columns), Tile::rows), Tile::rows};
   const LeftPanels<Scalar> panels{lane, left};
   lane.parallel_for_leaves(rows.count * columns.count, [&](Index cell, const Lane<Scalar>& own) {

@@ -123,6 +123,7 @@ struct RegisterTile {
   static constexpr int lanes = Eigen::internal::packet_traits<Scalar>::size;
   static constexpr int rows = 3 * lanes;
   static constexpr int columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
+  static constexpr int few_columns = 4;  // the least that keep a processor busy
 
   /// The product of up to `rows` rows and any number of columns. The left panel can be read up to full packets.
   static void multiply(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,

@@ -59,9 +59,9 @@ struct CodeProblem {
     constexpr Index cache = (Index{1} << 20) / static_cast<Index>(sizeof(Scalar));
     constexpr Index arrays = 8;  // as large as the code or smaller
     if (block.couples_samples()) return {samples(), samples(), 8};
-    if (matrix().size() > cache) return detail::Cut::shared(samples(), 128, 8);
-    const Index unit = matrix().size() > 0 ? 8 : 1;  // products are best with whole tiles of columns
-    return detail::Cut::shared(samples(), std::clamp<Index>(cache / (arrays * code.rows()), 8, 32), unit);
+    const Index unit = matrix().size() > 0 ? detail::RegisterTile<Scalar>::few_columns : 1;
+    const Index most = matrix().size() > cache ? 128 : std::clamp<Index>(cache / (arrays * code.rows()), 8, 32);
+    return detail::Cut::shared(samples(), most, unit);
   }
 
   /// Takes one thread's memory for any of the slices.
