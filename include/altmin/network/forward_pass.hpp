@@ -8,7 +8,7 @@
 namespace altmin {
 
 /// The encoding that every algorithm begins with: a forward pass that keeps each block's output. Those of the inner
-/// blocks are the codes c0 of METHOD's step 1, the last one is the prediction.
+/// blocks are the codes c0, the last one is the prediction.
 template <class Layers>
 class ForwardPass {
  public:
