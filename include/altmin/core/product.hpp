@@ -221,25 +221,46 @@ struct Cut {
   Index count;
 };
 
+/// Whether the rows of a left factor must be packed for register tiles: those of a transpose, and of columns that lie
+/// so far apart that each is a page of its own.
+template <class Scalar>
+bool needs_packing(const Factor<Scalar>& left) {
+  constexpr Index page = 4096;
+  return left.transposed || left.stride * static_cast<Index>(sizeof(Scalar)) >= page;
+}
+
+/// Packs the rows first .. first + count - 1 of a left factor, as many as a register tile has or fewer.
+template <class Scalar>
+LeftPanel<Scalar> pack_rows(const Factor<Scalar>& left, Index first, Index count, Scalar* to) {
+  const Index row_step = left.transposed ? left.stride : 1;
+  const Index column_step = left.transposed ? 1 : left.stride;
+  RegisterTile<Scalar>::pack(left.data + first * row_step, row_step, column_step, count, left.columns, to);
+  return {to, RegisterTile<Scalar>::rows};
+}
+
+/// Columns of a right factor as register tiles read them: where they stand, or packed.
+template <class Scalar>
+RightPanel<Scalar> right_panel(const Lane<Scalar>& lane, const Factor<Scalar>& right, Index first, Index count) {
+  if (!right.transposed) return {right.data + first * right.stride, 1, right.stride};
+  constexpr Index width = PackingBuffer<Scalar>::columns;
+  Scalar* const packed = lane.packing().right();
+  RegisterTile<Scalar>::pack_right(right.data + first, right.stride, right.rows, count, packed, width);
+  return {packed, width, 1};
+}
+
 /// The rows of a left factor as register tiles read them: where they stand, or packed.
 template <class Scalar>
 class LeftPanels {
   using Tile = RegisterTile<Scalar>;
 
  public:
-  /// Packs, in parallel, what cannot be read in place: a transpose, columns that lie so far apart that each is a page
-  /// of its own, and the rows that do not fill a tile.
+  /// Packs, in parallel, what cannot be read in place: rows that do not fill a tile, and all where a factor needs it.
   LeftPanels(const Lane<Scalar>& lane, const Factor<Scalar>& left) : left_{left}, packed_{lane.packing().left()} {
-    constexpr Index page = 4096;
-    const bool in_place = !left.transposed && left.stride * static_cast<Index>(sizeof(Scalar)) < page;
     const Index panels = (left.rows + Tile::rows - 1) / Tile::rows;
-    first_packed_ = in_place ? (left.padded ? panels : left.rows / Tile::rows) : 0;
-    const Index row_step = left.transposed ? left.stride : 1;
-    const Index column_step = left.transposed ? 1 : left.stride;
+    first_packed_ = needs_packing(left) ? 0 : left.padded ? panels : left.rows / Tile::rows;
     lane.parallel_for_leaves(panels - first_packed_, [&](Index p, const Lane<Scalar>&) {
       const Index first = (first_packed_ + p) * Tile::rows;
-      const Index count = std::min<Index>(Tile::rows, left.rows - first);
-      Tile::pack(left.data + first * row_step, row_step, column_step, count, left.columns, packed(p));
+      pack_rows(left, first, std::min<Index>(Tile::rows, left.rows - first), packed(p));
     });
   }
 
@@ -261,8 +282,8 @@ class LeftPanels {
 /// A product of which the packing memory can hold the left factor. Row 0 of it stands in row `row` of the whole
 /// product.
 template <class Scalar>
-void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                   const ProductOutput<Scalar>& out, Triangle triangle, Index row) {
+void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
+                    const ProductOutput<Scalar>& out, Triangle triangle, Index row) {
   using Tile = RegisterTile<Scalar>;
   constexpr Index work = Index{1} << 23;  // multiplications of a cell, some fifty microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
@@ -274,17 +295,41 @@ void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
     const Index first = columns.first(cell / rows.count);
     const Index count = columns.size(cell / rows.count);
     if (triangle == Triangle::lower && row + rows.first(r + 1) <= first) return;
-    RightPanel<Scalar> panel{right.data + first * right.stride, 1, right.stride};
-    if (right.transposed) {
-      panel = {own.packing().right(), width, 1};
-      Tile::pack_right(right.data + first, right.stride, right.rows, count, own.packing().right(), width);
-    }
+    const RightPanel<Scalar> panel = right_panel(own, right, first, count);
     // Row by row of tiles: one comes from afar, then stays near while it meets all columns of the cell.
     for (Index i = rows.first(r); i < rows.first(r + 1); i += Tile::rows) {
       const Index height = std::min<Index>(Tile::rows, rows.first(r + 1) - i);
       Index end = count;
       if (triangle == Triangle::lower) end = std::min(count, row + i + Tile::rows - first);
       if (end > 0) Tile::multiply(panels.from_row(i), panel, left.columns, height, end, out.part(i, first));
+    }
+  });
+}
+
+/// The same for a left factor that needs packing and a right one that stays near meanwhile, by bands of rows: each is
+/// packed by the thread that multiplies it, and does not travel between cores.
+template <class Scalar>
+void multiply_bands(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
+                    const ProductOutput<Scalar>& out) {
+  using Tile = RegisterTile<Scalar>;
+  constexpr Index work = Index{1} << 24;  // multiplications of a band, some hundred microseconds
+  constexpr Index width = PackingBuffer<Scalar>::columns;
+  const Index least = 2 * Tile::rows;
+  const Cut bands = Cut::shared(left.rows, std::max(least, work / (right.columns * left.columns)), Index{Tile::lanes});
+  lane.parallel_for_leaves(bands.count, [&](Index b, const Lane<Scalar>& own) {
+    const auto for_each_tile = [&](auto&& use) {
+      for (Index i = bands.first(b); i < bands.first(b + 1); i += Tile::rows) {
+        use(i, std::min<Index>(Tile::rows, bands.first(b + 1) - i),
+            own.packing().leaf() + (i - bands.first(b)) * left.columns);
+      }
+    };
+    for_each_tile([&](Index i, Index height, Scalar* packed) { pack_rows(left, i, height, packed); });
+    for (Index j = 0; j < right.columns; j += width) {
+      const Index count = std::min(width, right.columns - j);
+      const RightPanel<Scalar> panel = right_panel(own, right, j, count);
+      for_each_tile([&](Index i, Index height, Scalar* packed) {
+        Tile::multiply(LeftPanel<Scalar>{packed, Tile::rows}, panel, left.columns, height, count, out.part(i, j));
+      });
     }
   });
 }
@@ -342,9 +387,16 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
   for (Index d = 0; d < depths.count; ++d) {
     const Factor<Scalar> slab = left.column_range(depths.first(d), depths.size(d));
     for (Index r = 0; r < rows.count; ++r) {
-      multiply_part(lane, slab.row_range(rows.first(r), rows.size(r)), right.row_range(depths.first(d), depths.size(d)),
-                    {out.data() + rows.first(r), out.outerStride(), alpha, write == Write::add || d > 0}, triangle,
-                    rows.first(r));
+      const Factor<Scalar> upper = slab.row_range(rows.first(r), rows.size(r));
+      const Factor<Scalar> lower = right.row_range(depths.first(d), depths.size(d));
+      const ProductOutput<Scalar> part{out.data() + rows.first(r), out.outerStride(), alpha,
+                                       write == Write::add || d > 0};
+      const bool near = lower.rows * lower.columns <= PackingBuffer<Scalar>::room / 8;
+      if (triangle == Triangle::all && needs_packing(left) && near) {
+        multiply_bands(lane, upper, lower, part);
+      } else {
+        multiply_cells(lane, upper, lower, part, triangle, rows.first(r));
+      }
     }
   }
 #endif
