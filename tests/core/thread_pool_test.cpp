@@ -50,6 +50,24 @@ TEST_CASE("a pool of 0 threads takes all of the hardware", "[thread_pool]") {
   CHECK(ThreadPool{3}.threads() == 3);
 }
 
+TEST_CASE("each thread begins with the same share of every loop", "[thread_pool]") {
+  ThreadPool pool{4};
+  for (const Index count : {4, 100}) {
+    std::vector<Index> first(4, -1);
+    Count begun{0};
+    pool.run(count, 0, 0, [&](Index i, int slot) {
+      Index& mine = first[static_cast<std::size_t>(slot)];
+      if (mine >= 0) return;
+      mine = i;
+      ++begun;
+      for (int wait = 0; wait < 20000 && begun < 4; ++wait) {
+        std::this_thread::sleep_for(std::chrono::microseconds{100});
+      }
+    });
+    CHECK(first == std::vector<Index>{0, count / 4, count / 2, count * 3 / 4});
+  }
+}
+
 TEST_CASE("the first loop has all threads, however deep it counts", "[thread_pool]") {
   const int depth = GENERATE(0, 1, 100);
   ThreadPool pool{3};

@@ -83,15 +83,15 @@ class ThreadPool {
   struct Loop {
     void share_out(Index first, Index count, int threads) {
       share_count = std::min(threads, most_shares);
-      waiting = running = count - first;
+      untaken = unfinished = count - first;
       for (int k = 0; k < share_count; ++k) {
-        shares[k] = {first + waiting * k / share_count, first + waiting * (k + 1) / share_count};
+        shares[k] = {first + untaken * k / share_count, first + untaken * (k + 1) / share_count};
       }
     }
 
     /// The next index of the slot's own share or, when that is empty, the last of the largest other one.
     Index take(int slot) {
-      --waiting;
+      --untaken;
       Share& own = shares[slot % share_count];
       if (own.size() > 0) return own.next++;
       const auto smaller = [](const Share& a, const Share& b) { return a.size() < b.size(); };
@@ -106,8 +106,8 @@ class ThreadPool {
     static constexpr int most_shares = 64;
     Share shares[most_shares];
     int share_count;
-    Index waiting;          // indices that nobody has taken
-    Index running;          // those and the ones that have not ended
+    Index untaken;
+    Index unfinished;
     Loop* older = nullptr;  // the list of loops with indices to take, newest first
     std::exception_ptr failure;
   };
@@ -156,7 +156,7 @@ class ThreadPool {
     Loop* const loop = *place;
     if (loop == nullptr) return false;
     const Index index = loop->take(slot);
-    if (loop->waiting == 0) {
+    if (loop->untaken == 0) {
       *place = loop->older;
       note_deepest();
     }
@@ -169,7 +169,7 @@ class ThreadPool {
     }
     lock.lock();
     if (failure && !loop->failure) loop->failure = failure;
-    if (--loop->running == 0) {
+    if (--loop->unfinished == 0) {
       loop->done.store(true, std::memory_order_release);
       awake_.notify_all();
     }
