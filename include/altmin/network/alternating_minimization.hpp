@@ -178,11 +178,12 @@ class AlternatingMinimization {
   Buffer<Scalar>& residual(Index l) { return residuals_[static_cast<std::size_t>(l)]; }
   AuxiliaryVariable<Scalar>& code_at(Index l) { return codes_[static_cast<std::size_t>(l)]; }
 
-  /// Whether the lowest block's residual is the first code's target, which then stands for it.
-  bool asks_plainly() const { return code_count() > 0 && codes_[0].carried.rows() == 0; }
+  /// Whether the first code's target, however scaled, stands for the lowest block's residual. Not beside an l1 term,
+  /// which would be divided by that scale.
+  bool asks_plainly() const { return code_count() > 0 && codes_[0].carried.rows() == 0 && config_.lambda_weight == 0; }
 
-  /// Sets the lowest block's residual where it is not the target; returns the mean of its squared norms. The first
-  /// code's displacement has that sum of squares.
+  /// Sets the lowest block's residual where the target does not stand for it; returns the mean of its squared norms.
+  /// `displacement` is the sum of squares of the first code's.
   template <class Context>
   double lowest_penalty(Context& context, double displacement) {
     const auto samples = static_cast<double>(context.x.cols());
