@@ -171,18 +171,23 @@ finish() {
   echo "$1 is complete"
 }
 
+# bring NAME URL FOLDER: into $work/NAME, from --from or its FOLDER, or from URL; sets `source`
+bring() {
+  if [ -n "$from" ]; then
+    source=$(find_local "$1" "$3") || fail "expected $1 in $from or $from/$3, found none"
+    copy "$source" "$1"
+  else
+    source=${mirror:-$2}/$1
+    fetch "$source" "$1"
+  fi
+}
+
 get_mnist() {
   local folder=$to/mnist md5 name source
   prepare "$folder" "$mnist_files" || return 0
   while read -r md5 name; do
     [ -n "$name" ] || continue
-    if [ -n "$from" ]; then
-      source=$(find_local "$name" mnist) || fail "expected $name in $from or $from/mnist, found none"
-      copy "$source" "$name"
-    else
-      source=${mirror:-$mnist_url}/$name
-      fetch "$source" "$name"
-    fi
+    bring "$name" "$mnist_url" mnist
     verify "$name" "$md5" "$source"
     install "$name" "$folder"
   done <<<"$missing"
@@ -231,13 +236,7 @@ get_higgs() {
   fi
   if [ -f "$file" ]; then echo "$file has a wrong size and will be replaced"; fi
   begin "$folder"
-  if [ -n "$from" ]; then
-    source=$(find_local "$higgs_file" higgs) || fail "expected $higgs_file in $from or $from/higgs, found none"
-    copy "$source" "$higgs_file"
-  else
-    source=${mirror:-$higgs_url}/$higgs_file
-    fetch "$source" "$higgs_file"
-  fi
+  bring "$higgs_file" "$higgs_url" higgs
   got=$(size_of "$work/$higgs_file")
   [ "$got" = "$higgs_bytes" ] || fail "$source: expected $higgs_file of $higgs_bytes bytes, got $got"
   run gzip -t "$work/$higgs_file" || fail "$source: damaged: $(reason)"

@@ -108,6 +108,7 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     if (config.bias) {
       CHECK(gradients[1].sum() == Approx(dy.sum()).epsilon(1e-3));
     }
+    CHECK(relative_error(probe.lowered_gradient(dy).leftCols(weight.cols()), gradients[0]) < tolerance);
   }
 }
 

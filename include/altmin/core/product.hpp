@@ -231,11 +231,10 @@ bool needs_packing(const Factor<Scalar>& left) {
 
 /// Packs the rows first .. first + count - 1 of a left factor, as many as a register tile has or fewer.
 template <class Scalar>
-LeftPanel<Scalar> pack_rows(const Factor<Scalar>& left, Index first, Index count, Scalar* to) {
+void pack_rows(const Factor<Scalar>& left, Index first, Index count, Scalar* to) {
   const Index row_step = left.transposed ? left.stride : 1;
   const Index column_step = left.transposed ? 1 : left.stride;
   RegisterTile<Scalar>::pack(left.data + first * row_step, row_step, column_step, count, left.columns, to);
-  return {to, RegisterTile<Scalar>::rows};
 }
 
 /// Columns of a right factor as register tiles read them: where they stand, or packed.
@@ -387,15 +386,15 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
   for (Index d = 0; d < depths.count; ++d) {
     const Factor<Scalar> slab = left.column_range(depths.first(d), depths.size(d));
     for (Index r = 0; r < rows.count; ++r) {
-      const Factor<Scalar> upper = slab.row_range(rows.first(r), rows.size(r));
-      const Factor<Scalar> lower = right.row_range(depths.first(d), depths.size(d));
-      const ProductOutput<Scalar> part{out.data() + rows.first(r), out.outerStride(), alpha,
-                                       write == Write::add || d > 0};
-      const bool near = lower.rows * lower.columns <= PackingBuffer<Scalar>::room / 8;
+      const Factor<Scalar> left_part = slab.row_range(rows.first(r), rows.size(r));
+      const Factor<Scalar> right_part = right.row_range(depths.first(d), depths.size(d));
+      const ProductOutput<Scalar> out_part{out.data() + rows.first(r), out.outerStride(), alpha,
+                                           write == Write::add || d > 0};
+      const bool near = right_part.rows * right_part.columns <= PackingBuffer<Scalar>::room / 8;
       if (triangle == Triangle::all && needs_packing(left) && near) {
-        multiply_bands(lane, upper, lower, part);
+        multiply_bands(lane, left_part, right_part, out_part);
       } else {
-        multiply_cells(lane, upper, lower, part, triangle, rows.first(r));
+        multiply_cells(lane, left_part, right_part, out_part, triangle, rows.first(r));
       }
     }
   }

@@ -143,6 +143,7 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
 
   /// The usual window, of two rows of two pixels, in an array of these alone.
   struct Square {
+    // What is inlined late leaves its captures in memory, where GCC does not vectorize the loop around it.
     template <class Use>
     EIGEN_ALWAYS_INLINE static void for_each(Use&& use) {
       use(0);

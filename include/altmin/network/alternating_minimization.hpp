@@ -103,8 +103,8 @@ class AlternatingMinimization {
     return forward_.run(context, residual(last()));
   }
 
-  /// Phase 2, from the top down; leaves in each block's residual what its weight update needs. False if the codes
-  /// diverged.
+  /// Phase 2, from the top down; leaves in each block's residual what its weight update needs, unless
+  /// asks_plainly(). False if the codes diverged.
   template <class Context>
   bool update_codes(Context& context) {
     const Index samples = context.x.cols();
