@@ -18,8 +18,11 @@
 // GCC would load a packet once more for each use, and processors load less than they multiply.
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define ALTMIN_KEEP_LOADED(packet) __asm__("" : "+v"(packet))
+// A pointer that the compiler is not to derive from another one.
+#define ALTMIN_KEEP_APART(pointer) __asm__("" : "+r"(pointer))
 #else
 #define ALTMIN_KEEP_LOADED(packet)
+#define ALTMIN_KEEP_APART(pointer)
 #endif
 
 namespace altmin::detail {
@@ -61,8 +64,9 @@ struct RightPanel {
 template <class Scalar>
 struct RightRows {
   RightRows from_column(Index j) const { return {data + j, step}; }
+  const Scalar* begin() const { return data; }
+  void advance(const Scalar*& b) const { b += step; }
   const Scalar& at(const Scalar* b, Index j) const { return b[j]; }
-  Index row_step() const { return step; }
 
   const Scalar* data;
   Index step;
@@ -71,9 +75,22 @@ struct RightRows {
 /// The same, its columns contiguous.
 template <class Scalar>
 struct RightColumns {
+  /// A row. From one pointer, eight columns are further than processors have registers for the distances.
+  struct Row {
+    const Scalar* first;
+    const Scalar* fifth;
+  };
+
   RightColumns from_column(Index j) const { return {data + j * step, step}; }
-  const Scalar& at(const Scalar* b, Index j) const { return b[j * step]; }
-  static constexpr Index row_step() { return 1; }
+  Row begin() const { return {data, data + 4 * step}; }
+  void advance(Row& row) const {
+    ++row.first;
+    ++row.fifth;
+    ALTMIN_KEEP_APART(row.fifth);
+  }
+  const Scalar& at(const Row& row, Index j) const {
+    return j < 4 ? row.first[j * step] : row.fifth[(j - 4) * step];
+  }
 
   const Scalar* data;
   Index step;
@@ -83,8 +100,9 @@ struct RightColumns {
 template <class Scalar>
 struct ScatteredRightColumns {
   ScatteredRightColumns from_column(Index j) const { return {data, offsets + j}; }
+  const Scalar* begin() const { return data; }
+  void advance(const Scalar*& b) const { ++b; }
   const Scalar& at(const Scalar* b, Index j) const { return b[offsets[j]]; }
-  static constexpr Index row_step() { return 1; }
 
   const Scalar* data;
   const std::int32_t* offsets;
@@ -213,7 +231,7 @@ struct RegisterTile {
                                      const Output& out) {
     using namespace Eigen::internal;
     const Scalar* a = left.begin();
-    const Scalar* b = right.data;
+    auto b = right.begin();
     Packet sums[std::size_t{Columns}][std::size_t{Packets}];
     ALTMIN_UNROLL
     for (int j = 0; j < Columns; ++j) {
@@ -236,7 +254,7 @@ struct RegisterTile {
       ALTMIN_UNROLL
       for (int p = 0; p < Packets; ++p) prefetch(left.ahead(a) + p * lanes);
       left.advance(a, k + 1);
-      b += right.row_step();
+      right.advance(b);
     }
     if (row_count < Packets * lanes) {
       EIGEN_ALIGN_MAX Scalar buffer[std::size_t{Packets} * std::size_t{lanes}];
@@ -307,3 +325,4 @@ struct DotTile {
 
 #undef ALTMIN_UNROLL
 #undef ALTMIN_KEEP_LOADED
+#undef ALTMIN_KEEP_APART
