@@ -47,7 +47,6 @@ struct Factor {
   Index columns = 0;
   Index stride = 0;
   bool transposed = false;
-  bool padded = false;  // whether columns can be read up to padded_rows(rows): they need not be packed
 
  private:
   Factor part(Index row, Index column, Index row_count, Index column_count) const {
@@ -58,22 +57,6 @@ struct Factor {
     return result;
   }
 };
-
-/// The rows of register tiles that a matrix of so many rows fills. A matrix with columns of this length is read best as
-/// a left factor.
-template <class Scalar>
-constexpr Index padded_rows(Index rows) {
-  constexpr Index tile = detail::RegisterTile<Scalar>::rows;
-  return (rows + tile - 1) / tile * tile;
-}
-
-/// The upper rows of a matrix with padded columns as a factor.
-template <class Scalar>
-Factor<Scalar> padded(const View<Scalar>& matrix, Index rows) {
-  Factor<Scalar> result = Factor<Scalar>{matrix}.row_range(0, rows);
-  result.padded = matrix.rows() >= padded_rows<Scalar>(rows);
-  return result;
-}
 
 /// The transpose of a matrix as a factor.
 template <class Derived>
@@ -253,21 +236,23 @@ class LeftPanels {
   using Tile = RegisterTile<Scalar>;
 
  public:
-  /// Packs, in parallel, what cannot be read in place: rows that do not fill a tile, and all where a factor needs it.
+  /// Packs, in parallel, what cannot be read in place: all where a factor needs it, else rows that fill no packet with
+  /// those above them.
   LeftPanels(const Lane<Scalar>& lane, const Factor<Scalar>& left) : left_{left}, packed_{lane.packing().left()} {
     const Index panels = (left.rows + Tile::rows - 1) / Tile::rows;
-    first_packed_ = needs_packing(left) ? 0 : left.padded ? panels : left.rows / Tile::rows;
+    const Index last = left.rows - (panels - 1) * Tile::rows;
+    first_packed_ = needs_packing(left) ? 0 : Tile::whole_packets(last) > left.rows ? panels - 1 : panels;
     lane.parallel_for_leaves(panels - first_packed_, [&](Index p, const Lane<Scalar>&) {
       const Index first = (first_packed_ + p) * Tile::rows;
       pack_rows(left, first, std::min<Index>(Tile::rows, left.rows - first), packed(p));
     });
   }
 
-  /// The panel that begins with row i, a multiple of Tile::rows.
-  LeftPanel<Scalar> from_row(Index i) const {
+  /// The panel of `count` rows that begins with row i, a multiple of Tile::rows.
+  LeftPanel<Scalar> rows(Index i, Index count) const {
     const Index panel = i / Tile::rows;
-    return panel < first_packed_ ? LeftPanel<Scalar>{left_.data + i, left_.stride}
-                                 : LeftPanel<Scalar>{packed(panel - first_packed_), Tile::rows};
+    if (panel >= first_packed_) return {packed(panel - first_packed_), Tile::rows};
+    return {left_.data + i, left_.stride, Tile::whole_packets(count) - count};
   }
 
  private:
@@ -298,9 +283,24 @@ void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
     // Row by row of tiles: one comes from afar, then stays near while it meets all columns of the cell.
     for (Index i = rows.first(r); i < rows.first(r + 1); i += Tile::rows) {
       const Index height = std::min<Index>(Tile::rows, rows.first(r + 1) - i);
-      Index end = count;
-      if (triangle == Triangle::lower) end = std::min(count, row + i + Tile::rows - first);
-      if (end > 0) Tile::multiply(panels.from_row(i), panel, left.columns, height, end, out.part(i, first));
+      const LeftPanel<Scalar> tile_rows = panels.rows(i, height);
+      const auto multiply = [&](Index above, Index from, Index to) {
+        if (from < to) {
+          Tile::multiply(tile_rows.from_row(above), panel.from_column(from), left.columns, height - above, to - from,
+                         out.part(i + above, first + from));
+        }
+      };
+      if (triangle == Triangle::all) {
+        multiply(0, 0, count);
+        continue;
+      }
+      // Down the diagonal a packet of rows after the other has nothing to do.
+      Index from = 0;
+      for (Index above = 0; above < height; above += Tile::lanes) {
+        const Index to = std::clamp<Index>(row + i + above + Tile::lanes - first, from, count);
+        multiply(above, from, to);
+        from = to;
+      }
     }
   });
 }
@@ -419,13 +419,19 @@ template <class Scalar>
 void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
                         View<Scalar> out, Scalar alpha = Scalar(1), Write write = Write::replace) {
   detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::lower);
-  constexpr Index band = 64;  // columns whose mirror image stays in the cache
-  lane.parallel_for_leaves((out.cols() + band - 1) / band, [&](Index b, const Lane<Scalar>&) {
-    const Index first = b * band;
-    for (Index i = first; i < out.rows(); ++i) {
-      const Index end = std::min(i, first + band);
-      for (Index j = first; j < end; ++j) out(j, i) = out(i, j);
+  using Tile = detail::RegisterTile<Scalar>;
+  lane.parallel_for_leaves((out.cols() + Tile::lanes - 1) / Tile::lanes, [&](Index b, const Lane<Scalar>&) {
+    const Index first = b * Tile::lanes;
+    const Index end = std::min<Index>(first + Tile::lanes, out.cols());
+    Index i = first;
+    const auto mirror_row = [&] {
+      for (Index j = first; j < std::min(i, end); ++j) out(j, i) = out(i, j);
+    };
+    for (; i < end; ++i) mirror_row();
+    for (; i + Tile::lanes <= out.rows(); i += Tile::lanes) {
+      Tile::transpose(&out(i, first), out.outerStride(), &out(first, i), out.outerStride());
     }
+    for (; i < out.rows(); ++i) mirror_row();
   });
 }
 

@@ -30,13 +30,15 @@ namespace altmin::detail {
 /// Some rows of a left factor: (i, k) stands at data[i + k * step].
 template <class Scalar>
 struct LeftPanel {
+  LeftPanel from_row(Index i) const { return {data + i, step, above}; }
   void advance(const Scalar*& a, Index) const { a += step; }
-  const Scalar* begin() const { return data; }
+  const Scalar* begin() const { return data - above; }
   // Columns that lie apart escape the processor's own prefetching.
   const Scalar* ahead(const Scalar* a) const { return a + 16 * step; }
 
   const Scalar* data;
   Index step;
+  Index above = 0;  // rows above these that make them whole packets, for reading alone
 };
 
 /// The same where each column has a place of its own: (i, k) stands at data[i + offsets[k]].
@@ -48,6 +50,7 @@ struct ScatteredLeftPanel {
 
   const Scalar* data;
   const std::int32_t* offsets;  // with one more behind the last
+  static constexpr Index above = 0;
 };
 
 /// A right factor: (k, j) stands at data[k * row_step + j * column_step], and one of the steps is 1.
@@ -88,9 +91,7 @@ struct RightColumns {
     ++row.fifth;
     ALTMIN_KEEP_APART(row.fifth);
   }
-  const Scalar& at(const Row& row, Index j) const {
-    return j < 4 ? row.first[j * step] : row.fifth[(j - 4) * step];
-  }
+  const Scalar& at(const Row& row, Index j) const { return j < 4 ? row.first[j * step] : row.fifth[(j - 4) * step]; }
 
   const Scalar* data;
   Index step;
@@ -143,7 +144,9 @@ struct RegisterTile {
   static constexpr int columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
   static constexpr int few_columns = 4;  // the least that keep a processor busy
 
-  /// The product of up to `rows` rows and any number of columns. The left panel can be read up to full packets.
+  static constexpr Index whole_packets(Index length) { return (length + lanes - 1) / lanes * lanes; }
+
+  /// The product of up to `rows` rows and any number of columns. The left panel can be read in whole packets.
   static void multiply(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
                        Index column_count, const ProductOutput<Scalar>& out) {
     if (right.column_step == 1) {
@@ -176,19 +179,23 @@ struct RegisterTile {
         const Index whole = i + count - lanes;  // a last packet that is not full begins in the one before
         for (; k < depth; ++k) pstoreu(to + whole + k * rows, ploadu<Packet>(from + whole + k * column_step));
       } else if (row_step > 1) {
-        PacketSquare square;
-        for (; k + lanes <= depth; k += lanes) {
-          for (int r = 0; r < lanes; ++r) {
-            square.packet[r] = ploadu<Packet>(from + (i + std::min<Index>(r, count - 1)) * row_step + k);
-          }
-          ptranspose(square);
-          for (int q = 0; q < lanes; ++q) pstore(to + i + (k + q) * rows, square.packet[q]);
-        }
+        for (; k + lanes <= depth; k += lanes)
+          transpose(from + i * row_step + k, row_step, to + i + k * rows, rows, count);
       }
       for (; k < depth; ++k) {
         for (Index r = i; r < i + count; ++r) to[r + k * rows] = from[r * row_step + k * column_step];
       }
     }
+  }
+
+  /// Copies a square of `lanes` columns, `from_step` apart, to where they are rows. With a `count` below `lanes` only
+  /// so many columns are read, and the last stands for the rest.
+  static void transpose(const Scalar* from, Index from_step, Scalar* to, Index to_step, Index count = lanes) {
+    using namespace Eigen::internal;
+    PacketSquare square;
+    for (int r = 0; r < lanes; ++r) square.packet[r] = ploadu<Packet>(from + std::min<Index>(r, count - 1) * from_step);
+    ptranspose(square);
+    for (int q = 0; q < lanes; ++q) pstoreu(to + q * to_step, square.packet[q]);
   }
 
   /// Copies some columns of a right factor that is stored by rows, (k, j) at from[k * stride + j], to where rows of
@@ -262,9 +269,10 @@ struct RegisterTile {
       for (int j = 0; j < Columns; ++j) {
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) pstore(buffer + p * lanes, sums[j][p]);
+        const Scalar* const wanted = buffer + left.above;
         Scalar* const place = out.column(j);
         for (Index i = 0; i < row_count; ++i)
-          place[i] = out.adds ? place[i] + out.alpha * buffer[i] : out.alpha * buffer[i];
+          place[i] = out.adds ? place[i] + out.alpha * wanted[i] : out.alpha * wanted[i];
       }
       return;
     }

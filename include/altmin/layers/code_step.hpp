@@ -73,7 +73,7 @@ struct CodeStep {
 
   /// Takes it for all elements, with their slope in `down`. Writes the code as well.
   void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, View<Scalar> down) const {
-    for_each_piece(lane, [&](Index i, Index count) {
+    for_each_piece(lane, [&](Index i, auto count) {
       auto g = piece(down, i, count);
       const auto c0 = piece(start, i, count);
       auto delta = piece(displacement, i, count);
@@ -83,27 +83,31 @@ struct CodeStep {
     });
   }
 
-  /// Elements that stay in the nearest cache while they are worked on.
-  static constexpr Index piece_size = 2048 / static_cast<Index>(sizeof(Scalar));
-
-  /// Calls use(i, count) for pieces i .. i + count - 1 that make up all elements, in parallel.
+  /// Calls use(i, size) for pieces that make up all elements, in parallel; `size` is a constant, so that what happens
+  /// to a piece happens in registers.
   template <class Use>
   void for_each_piece(const Lane<Scalar>& lane, Use&& use) const {
     const Index rows = displacement.rows();
     lane.parallel_ranges(displacement.cols(), rows, [&](Index first_column, Index columns) {
       const Index end = (first_column + columns) * rows;
-      for (Index i = first_column * rows; i < end; i += piece_size) use(i, std::min(piece_size, end - i));
+      Index i = first_column * rows;
+      for (; i + piece_size <= end; i += piece_size) use(i, std::integral_constant<int, piece_size>{});
+      for (; i < end; ++i) use(i, std::integral_constant<int, 1>{});
     });
   }
 
   /// Elements of a view, counted column by column.
-  static auto piece(View<Scalar> whole, Index i, Index count) { return Eigen::Map<Array>{whole.data() + i, count}; }
-  static auto piece(ConstView<Scalar> whole, Index i, Index count) {
-    return Eigen::Map<const Array>{whole.data() + i, count};
+  template <class Size>
+  static auto piece(View<Scalar> whole, Index i, Size) {
+    return Eigen::Map<Eigen::Array<Scalar, Size::value, 1>>{whole.data() + i};
+  }
+  template <class Size>
+  static auto piece(ConstView<Scalar> whole, Index i, Size) {
+    return Eigen::Map<const Eigen::Array<Scalar, Size::value, 1>>{whole.data() + i};
   }
 
  private:
-  using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+  static constexpr int piece_size = 2 * Eigen::internal::packet_traits<Scalar>::size;
 };
 
 }  // namespace altmin

@@ -267,12 +267,11 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   static constexpr Index dots = Index{Dots::lefts} * Dots::rights * Dots::lanes;
   static constexpr Index tile_count(Index length, Index tile) { return (length + tile - 1) / tile; }
-  static constexpr Index whole_packets(Index rows) { return tile_count(rows, Tile::lanes) * Tile::lanes; }
 
   /// Rows of the register tiles that cut some positions into equal parts.
   static constexpr Index tile_rows(Index positions) {
     const Index tiles = tile_count(positions, Tile::rows);
-    return whole_packets(tile_count(positions, tiles));
+    return Tile::whole_packets(tile_count(positions, tiles));
   }
 
   /// y = the kernels over x, plus the bias where asked.
@@ -306,7 +305,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// Numbers of an output's line, whole packets.
-  Index line_length() const { return whole_packets(height_ * window_.width()); }
+  Index line_length() const { return Tile::whole_packets(height_ * window_.width()); }
 
   /// With outputs that fill no packet: each weight's is a sum of dot products, of a line of slopes with one of the
   /// image.
@@ -330,7 +329,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       for (Index i = 0; i < rows; ++i) {
         for (Index j = 0; j < columns; ++j) {
           Dots::add(lines + i * Dots::lefts * line_length(), line_length(), memory, seen.offsets + j * Dots::rights,
-                    whole_packets(positions), sums + (i * columns + j) * dots);
+                    Tile::whole_packets(positions), sums + (i * columns + j) * dots);
         }
       }
     });

@@ -56,16 +56,14 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
 
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>&,
                     const CodeStep<Scalar>& step) const {
-    using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
-    step.for_each_piece(lane, [&](Index i, Index count) {
+    step.for_each_piece(lane, [&](Index i, auto count) {
       const auto c0 = step.piece(from.x, i, count);
       const auto y0 = step.piece(from.y, i, count);
       const auto slope = step.piece(step.slope, i, count);
       auto delta = step.piece(step.displacement, i, count);
       auto v = step.piece(step.velocity, i, count);
       auto change = step.piece(step.change, i, count);
-      EIGEN_ALIGN_MAX Scalar memory[static_cast<std::size_t>(CodeStep<Scalar>::piece_size)];
-      Eigen::Map<Array, Eigen::AlignedMax> g{memory, count};
+      Eigen::Array<Scalar, decltype(count)::value, 1> g;
       if (step.first) {
         g = self().slope_times(c0, y0, slope);
       } else {

@@ -78,20 +78,19 @@ struct CodeProblem {
     if (weight.size() == 0) return;
     const Index inputs = weight.cols();
     const bool normal = quadratic && normal_matrix_pays();
-    way.fit(padded_rows<Scalar>(inputs), normal ? inputs : weight.rows());
-    const View<Scalar> rows{way.view().data(), inputs, way.columns(), way.rows()};
+    way.fit(inputs, normal ? inputs : weight.rows());
     if (normal) {
-      multiply_symmetric<Scalar>(lane, transposed(weight), weight, rows);
+      multiply_symmetric<Scalar>(lane, transposed(weight), weight, way.view());
       set_residual(from, ConstView<Scalar>{}, residual);
       aim.fit(inputs, samples());
       multiply<Scalar>(lane, transposed(weight), residual, aim.view());
       asked = aim.view();
     } else {
       lane.parallel_ranges(inputs, weight.rows(), [&](Index first, Index count) {
-        View<Scalar>{rows}.middleRows(first, count) = weight.middleCols(first, count).transpose();
+        way.view().middleRows(first, count) = weight.middleCols(first, count).transpose();
       });
     }
-    way_down = padded(way.view(), inputs);
+    way_down = way.view();
   }
 
   /// All iterations for the samples first .. first + count - 1.
