@@ -234,8 +234,7 @@ struct RegisterTile {
 
   // Not inline: what stands around it would take its registers.
   template <int Packets, int Columns, class Left, class Right, class Output>
-  EIGEN_DONT_INLINE static void tile(const Left& left, const Right& right, Index depth, Index row_count,
-                                     const Output& out) {
+  EIGEN_DONT_INLINE static void tile(Left left, Right right, Index depth, Index row_count, Output out) {
     using namespace Eigen::internal;
     const Scalar* a = left.begin();
     auto b = right.begin();
@@ -263,16 +262,16 @@ struct RegisterTile {
       left.advance(a, k + 1);
       right.advance(b);
     }
+    Scalar* places[std::size_t{Columns}];
+    ALTMIN_UNROLL
+    for (int j = 0; j < Columns; ++j) places[j] = out.column(j);
     if (row_count < Packets * lanes) {
       EIGEN_ALIGN_MAX Scalar buffer[std::size_t{Packets} * std::size_t{lanes}];
       ALTMIN_UNROLL
       for (int j = 0; j < Columns; ++j) {
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) pstore(buffer + p * lanes, sums[j][p]);
-        const Scalar* const wanted = buffer + left.above;
-        Scalar* const place = out.column(j);
-        for (Index i = 0; i < row_count; ++i)
-          place[i] = out.adds ? place[i] + out.alpha * wanted[i] : out.alpha * wanted[i];
+        put(buffer + left.above, row_count, out.alpha, out.adds, places[j]);
       }
       return;
     }
@@ -281,11 +280,15 @@ struct RegisterTile {
     for (int j = 0; j < Columns; ++j) {
       ALTMIN_UNROLL
       for (int p = 0; p < Packets; ++p) {
-        Scalar* const place = out.column(j) + p * lanes;
+        Scalar* const place = places[j] + p * lanes;
         const Packet product = pmul(alpha, sums[j][p]);
         pstoreu(place, out.adds ? padd(ploadu<Packet>(place), product) : product);
       }
     }
+  }
+
+  EIGEN_DONT_INLINE static void put(const Scalar* sums, Index count, Scalar alpha, bool adds, Scalar* place) {
+    for (Index i = 0; i < count; ++i) place[i] = adds ? place[i] + alpha * sums[i] : alpha * sums[i];
   }
 };
 

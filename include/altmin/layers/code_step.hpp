@@ -55,10 +55,10 @@ struct CodeStep {
   bool last;   // of the iterations: from here on others read delta and the code
 
   ConstView<Scalar> slope;  // of the layer's output, at the code as it is
-  View<Scalar> pulled;      // memory for that of the code, unless the layer steps in place
+  View<Scalar> pulled;      // memory for that of the code
   View<Scalar> velocity;
   View<Scalar> displacement;
-  View<Scalar> code;
+  View<Scalar> code;    // written, unless the layer steps in place
   View<Scalar> change;  // of the layer's output since c0; holds that of the step before
 
   /// Takes the step for a piece of the elements, `g` holding their slope.

@@ -71,7 +71,6 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
       }
       step.take(g, c0, delta, v);
       change = self().change(c0, y0, delta, c0 + delta);
-      if (step.last) step.piece(step.code, i, count) = c0 + delta;
     });
   }
   bool steps_in_place() const { return true; }

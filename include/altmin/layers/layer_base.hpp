@@ -151,7 +151,7 @@ class LayerBase {
 
   /// One step of the code that is the layer's input: pulls step.slope back to it, moves it, and sets step.change as
   /// difference() does. `from` was evaluated at c0, `to` is the layer at the moved code. Where steps_in_place(),
-  /// neither step.pulled nor `to` are used.
+  /// neither step.code nor `to` are used.
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
                     const CodeStep<Scalar>& step) const {
     self().pull_back(lane, step.first ? from : to, step.slope, step.pulled);

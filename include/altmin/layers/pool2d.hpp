@@ -96,28 +96,25 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   }
 
   /// Over squares that make up the image, pixels are sorted by their place in the window until the last step: upper
-  /// left ones first, those of c0 in step.code, of delta in step.velocity and of v in step.displacement, where delta is
-  /// put at the end. So they are gone through without a shuffle.
+  /// left ones first, those of c0 in step.pulled, of delta in step.velocity and of v in step.displacement, where delta
+  /// is put at the end. So they are gone through without a shuffle.
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
                     const CodeStep<Scalar>& step) const {
     if (!steps_in_place()) return LayerBase<Layer, Scalar>::step_through(lane, from, to, step);
     lane.parallel_ranges(from.x.cols(), from.x.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
-        const Scalar* const c0 = from.x.address(0, t);
-        Scalar* const code = step.code.address(0, t);
-        Scalar* const delta = step.displacement.address(0, t);
-        Scalar* const sorted = step.velocity.address(0, t);
-        if (step.first) sort(c0, code);
+        Scalar* const start = step.pulled.address(0, t);
+        Scalar* const delta = step.velocity.address(0, t);
+        Scalar* const v = step.displacement.address(0, t);
+        if (step.first) sort(from.x.address(0, t), start);
         step.rates.with_sparsity([&](auto sparse) {
           const auto go = [&](auto begins) {
-            step_squares(begins, sparse, step.rates, code, sorted, delta, step.slope.address(0, t),
-                         from.y.address(0, t), step.change.address(0, t));
+            step_squares(begins, sparse, step.rates, start, delta, v, step.slope.address(0, t), from.y.address(0, t),
+                         step.change.address(0, t));
           };
           step.first ? go(std::true_type{}) : go(std::false_type{});
         });
-        if (!step.last) continue;
-        put_back(sorted, delta);
-        for (Index i = 0; i < from.x.rows(); ++i) code[i] = c0[i] + delta[i];
+        if (step.last) put_back(delta, v);
       }
     });
   }

@@ -67,7 +67,7 @@ class AlternatingMinimization {
 
   /// The codes of the last batch, from the input up, features x samples: as encoded, and after their update.
   ConstView<Scalar> forward_code(Index l) const { return forward_.output(l).view(); }
-  ConstView<Scalar> code(Index l) const { return codes_[static_cast<std::size_t>(l)].updated.view(); }
+  Matrix<Scalar> code(Index l) const { return forward_code(l) + displacement(l); }
   ConstView<Scalar> displacement(Index l) const { return codes_[static_cast<std::size_t>(l)].displacement.view(); }
   /// What the block below is asked to add to its code: the displacement at the scale of the top one.
   Matrix<Scalar> target_displacement(Index l) const {
@@ -197,7 +197,7 @@ class AlternatingMinimization {
   template <class Context>
   void take_memory(Context& context, Index samples) {
     for (Index l = 0; l < code_count(); ++l) {
-      code_at(l).fit(forward_.output(l).rows(), samples);
+      code_at(l).fit(forward_.output(l).rows(), samples, keeps_code(context, l));
       forward_.block(context.layers, l + 1).fit(evaluations_[static_cast<std::size_t>(l + 1)], samples);
     }
     prediction_.fit(forward_.prediction().rows(), samples);
@@ -206,12 +206,20 @@ class AlternatingMinimization {
     sums_.resize(static_cast<std::size_t>(samples));
   }
 
-  /// Block l at its updated input. Its output goes to `predicted`; that of the last block is kept for its weight
-  /// update.
+  /// Whether code l itself is read by anybody.
+  template <class Context>
+  bool keeps_code(Context& context, Index l) const {
+    return config_.weight_iterations > 1 || forward_.block(context.layers, l).recurrent() ||
+           !forward_.block(context.layers, l + 1).steps_in_place();
+  }
+
+  /// Block l at its updated input: where nobody reads that, the forward pass's stands for its shape. Its output goes to
+  /// `predicted`; that of the last block is kept for its weight update.
   template <class Context>
   BlockPoint<Scalar> moved_point(Context& context, Index l) {
-    return {code_at(l - 1).updated.view(), l == last() ? prediction_.view() : View<Scalar>{},
-            evaluations_[static_cast<std::size_t>(l)], forward_.at(context, l).inner};
+    const Buffer<Scalar>& input = keeps_code(context, l - 1) ? code_at(l - 1).updated : forward_.output(l - 1);
+    return {input.view(), l == last() ? prediction_.view() : View<Scalar>{}, evaluations_[static_cast<std::size_t>(l)],
+            forward_.at(context, l).inner};
   }
 
   /// The block at the input that its weight update sees. An inner block ends in a map or a normalization, whose
@@ -255,7 +263,7 @@ class AlternatingMinimization {
     CodeProblem<Layers> problem{block,
                                 forward_.at(context, l + 1),
                                 moved_point(context, l + 1),
-                                code_at(l).updated.view(),
+                                keeps_code(context, l) ? code_at(l).updated.view() : View<Scalar>{},
                                 code_at(l).displacement.view(),
                                 residual(l + 1).view(),
                                 code_rates(context, l),

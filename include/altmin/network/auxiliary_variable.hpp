@@ -10,7 +10,7 @@ namespace altmin {
 template <class Scalar>
 struct AuxiliaryVariable {
   Buffer<Scalar> displacement;  // delta
-  Buffer<Scalar> updated;       // c = c0 + delta
+  Buffer<Scalar> updated;       // c = c0 + delta, where somebody reads it
   // Of recurrent layers alone, see TimeProblem.
   Buffer<Scalar> asked;    // d, in place of delta
   Buffer<Scalar> carried;  // how far the updated codes move the prediction of the next step
@@ -20,9 +20,9 @@ struct AuxiliaryVariable {
   /// delta as the block below is asked for it, before it is scaled.
   ConstView<Scalar> target() const { return asked.rows() > 0 ? asked.view() : displacement.view(); }
 
-  void fit(Index features, Index samples) {
+  void fit(Index features, Index samples, bool keeps_updated) {
     displacement.fit(features, samples);
-    updated.fit(features, samples);
+    if (keeps_updated) updated.fit(features, samples);
   }
 
   void fit_time(Index features, Index samples) {

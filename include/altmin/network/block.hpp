@@ -125,6 +125,18 @@ class Block {
     return false;
   }
 
+  /// Whether steps of the code below look at no moved point: between it and an affine map stand a layer that steps in
+  /// place and, at most, an elementwise one, both without parameters. Then weight updates read what the map sees alone.
+  bool steps_in_place() const {
+    const Index top = size() - 1;
+    if (top < 1 || top > 2 || !(*this)[top].affine() || !(*this)[0].steps_in_place()) return false;
+    if (top == 2 && !(*this)[1].elementwise()) return false;
+    for (Index k = 0; k < top; ++k) {
+      if (!(*this)[k].parameters().empty()) return false;
+    }
+    return true;
+  }
+
   /// Takes memory for a batch.
   void fit(Evaluation<Scalar>& evaluation, Index samples) const {
     const auto count = static_cast<std::size_t>(size());

@@ -9,7 +9,7 @@ namespace altmin {
 template <class Scalar>
 struct CodeDescent {
   Buffer<Scalar> velocity;
-  Buffer<Scalar> pulled;       // the residual, pulled back through all of the block
+  Buffer<Scalar> pulled;       // the residual, pulled back through all of the block: the layer above may use the memory
   Buffer<Scalar> slope;        // the same, to the input of the block's last layer
   Buffer<Scalar> inner_slope;  // to the output of its first layer, where others stand between the two
   Buffer<Scalar> moved;        // how far the input of the last layer has moved from the forward pass
@@ -21,6 +21,7 @@ struct CodeDescent {
   /// Takes the shapes of a code's slice, of the input of the block's last layer and of its output.
   void fit(Index features, Index inputs, Index outputs, Index samples) {
     velocity.fit(features, samples);
+    pulled.fit(features, samples);
     slope.fit(inputs, samples);
     moved.fit(inputs, samples);
     change.fit(outputs, samples);
@@ -28,7 +29,7 @@ struct CodeDescent {
 
   /// Takes memory for going through the block layer by layer, `largest` the rows of its largest array.
   void fit_aside(Index largest, Index samples) {
-    for (auto* buffer : {&pulled, &inner_slope, &inner_moved, &predicted, &scratch.buffers[0], &scratch.buffers[1]}) {
+    for (auto* buffer : {&inner_slope, &inner_moved, &predicted, &scratch.buffers[0], &scratch.buffers[1]}) {
       buffer->fit(largest, samples);
     }
   }

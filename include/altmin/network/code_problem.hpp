@@ -41,7 +41,7 @@ struct CodeProblem {
   Block<Layers> block;        // above the code
   BlockPoint<Scalar> from;    // the block where the forward pass evaluated it
   BlockPoint<Scalar> to;      // the block at the moved code; y is empty where nobody asks for its output
-  View<Scalar> code;          // the same as to.x, for writing
+  View<Scalar> code;          // the same as to.x, for writing; empty where nobody reads it
   View<Scalar> displacement;  // code - from.x
   View<Scalar> residual;      // of the block, as set_residual gives it
   CodeRates<Scalar> rates;
@@ -51,7 +51,7 @@ struct CodeProblem {
   ConstView<Scalar> asked = {};  // W' times the target's displacement, where the way is W'W
 
   ConstView<Scalar> matrix() const { return block.matrix(); }
-  Index samples() const { return code.cols(); }
+  Index samples() const { return displacement.cols(); }
 
   /// The slices that one thread each takes through all iterations: of so many samples that all that belongs to them
   /// stays in a core's cache, where W leaves room.
@@ -60,7 +60,7 @@ struct CodeProblem {
     constexpr Index arrays = 8;  // as large as the code or smaller
     if (block.couples_samples()) return {samples(), samples(), 8};
     const Index unit = matrix().size() > 0 ? detail::RegisterTile<Scalar>::few_columns : 1;
-    const Index most = matrix().size() > cache ? 128 : std::clamp<Index>(cache / (arrays * code.rows()), 8, 32);
+    const Index most = matrix().size() > cache ? 128 : std::clamp<Index>(cache / (arrays * displacement.rows()), 8, 32);
     return detail::Cut::shared(samples(), most, unit);
   }
 
@@ -68,7 +68,7 @@ struct CodeProblem {
   void reserve(CodeDescent<Scalar>& descent) const {
     const Index widest = std::min(samples(), slices().widest());
     fit(descent, widest);
-    if (!in_place() || top() > 1) descent.fit_aside(block.largest(), widest);
+    if (!block.steps_in_place() || top() > 1) descent.fit_aside(block.largest(), widest);
   }
 
   /// Finds the way down, in memory of the caller's: `way` for a matrix, `aim` for what is asked.
@@ -148,16 +148,9 @@ struct CodeProblem {
 
   Index top() const { return block.size() - 1; }
 
-  /// Whether the moved point is not needed before the end: between the code and an affine map stands a layer that steps
-  /// in place and, at most, an elementwise one.
-  bool in_place() const {
-    if (top() < 1 || !block[top()].affine() || !block[0].steps_in_place()) return false;
-    return top() == 1 || (top() == 2 && block[1].elementwise());
-  }
-
   void fit(CodeDescent<Scalar>& descent, Index count) const {
     const Index inputs = top() == 0 ? block.inputs() : block[top() - 1].output().size();
-    descent.fit(code.rows(), inputs, block.outputs(), count);
+    descent.fit(displacement.rows(), inputs, block.outputs(), count);
   }
 
   /// The block at the moved code, with room for its output.
@@ -172,7 +165,7 @@ struct CodeProblem {
   void descend(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, SetResidual&& set_residual) {
     const bool by_matrix = matrix().size() > 0;
     const bool by_normal_matrix = asked.rows() > 0;
-    const auto at = by_matrix || in_place() ? to : moved_point(descent);
+    const auto at = by_matrix || block.steps_in_place() ? to : moved_point(descent);
     View<Scalar> slope = descent.slope.view();
     View<Scalar> moved = descent.moved.view();
     View<Scalar> change = descent.change.view();
@@ -205,8 +198,7 @@ struct CodeProblem {
     const Index between = top() - 1;  // layers between the first and the last
     Buffer<Scalar>& slope = between > 0 ? descent.inner_slope : descent.slope;
     Buffer<Scalar>& moved = between > 0 ? descent.inner_moved : descent.moved;
-    const bool by_point = !in_place();
-    if (by_point) descent.pulled.fit(code.rows(), samples());
+    const bool by_point = !block.steps_in_place();
     if (between > 0) {
       slope.fit(block[0].output().size(), samples());
       moved.fit(block[0].output().size(), samples());
@@ -228,14 +220,17 @@ struct CodeProblem {
       return;
     }
     block[0].step_through(lane, block.point(from, 0), block.point(at, 0), step);
-    const bool places = end || by_point;  // whether anybody reads the moved point
-    if (places) block.move_output(lane, block.point(from, 0).y, step.change, block.point(at, 0).y);
+    if (end && code.size() > 0 && block[0].steps_in_place()) block.move_output(lane, from.x, displacement, code);
+    const auto place = [&](ConstView<Scalar> y, ConstView<Scalar> change, View<Scalar> to_y, bool meets_map) {
+      if (by_point || (end && meets_map)) block.move_output(lane, y, change, to_y);
+    };
+    place(block.point(from, 0).y, step.change, block.point(at, 0).y, between == 0);
     if (between == 0) return;
     const auto middle_from = block.part_point(from, 1, between);
     const auto middle_at = block.part_point(at, 1, between);
     block.part(1, between)
         .difference(lane, middle_from, moved.view(), middle_at, descent.moved.view(), descent.scratch);
-    if (places) block.move_output(lane, middle_from.y, descent.moved.view(), middle_at.y);
+    place(middle_from.y, descent.moved.view(), middle_at.y, true);
   }
 
   /// Sets the residual, once it is known how far the block's output has moved.

@@ -97,9 +97,16 @@ struct TimeProblem {
       for (int iteration = 0; iteration < iterations; ++iteration) {
         descent.slope.view() = wanted;
         if (iteration > 0) multiply<Scalar>(lane, normal, moved, descent.slope.view(), Scalar(-1), Write::add);
-        s.step_through(
-            lane, {c0, s0, {}}, {},
-            {shared, iteration == 0, false, descent.slope.view(), {}, descent.velocity.view(), displacement, c, moved});
+        s.step_through(lane, {c0, s0, {}}, {},
+                       {shared,
+                        iteration == 0,
+                        false,
+                        descent.slope.view(),
+                        {},
+                        descent.velocity.view(),
+                        displacement,
+                        {},
+                        moved});
       }
       part(code.asked.view(), t) = displacement;
       displacement += part(code.displacement.view(), t);
