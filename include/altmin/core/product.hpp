@@ -204,12 +204,16 @@ struct Cut {
   Index count;
 };
 
-/// Whether the rows of a left factor must be packed for register tiles: those of a transpose, and of columns that lie
-/// so far apart that each is a page of its own.
+/// Whether columns of a left factor lie so far apart that each is a page of its own: register tiles then read their
+/// rows faster when packed.
+template <class Scalar>
+constexpr bool far_apart(Index stride) {
+  constexpr Index page = 4096;
+  return stride * static_cast<Index>(sizeof(Scalar)) >= page;
+}
 template <class Scalar>
 bool needs_packing(const Factor<Scalar>& left) {
-  constexpr Index page = 4096;
-  return left.transposed || left.stride * static_cast<Index>(sizeof(Scalar)) >= page;
+  return left.transposed || far_apart<Scalar>(left.stride);
 }
 
 /// Packs the rows first .. first + count - 1 of a left factor, as many as a register tile has or fewer.

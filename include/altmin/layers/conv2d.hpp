@@ -139,13 +139,12 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
         std::fill_n(memory, part.channels * image_.channel_size(), Scalar(0));
         for_each_tile(config_.outputs, room / 2 / Tile::rows, [&](Index o, Index depth) {
           for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
-            Tile::pack(dy.address(o * window_.positions() + part.position + p, t), 1, window_.positions(), rows, depth,
-                       slopes);
+            const LeftPanel panel =
+                slope_panel(dy.address(o * window_.positions(), t), part.position + p, rows, depth, slopes);
             for (Index r = 0; r < window_.kernel().height; r += lines) {
               const std::size_t first = std::size_t(r * line);
-              Tile::multiply(LeftPanel{slopes, Tile::rows},
-                             detail::ScatteredRightColumns<Scalar>{weights + o, in_weight_.data() + first}, depth, rows,
-                             lines * part.channels * window_.kernel().width,
+              Tile::multiply(panel, detail::ScatteredRightColumns<Scalar>{weights + o, in_weight_.data() + first},
+                             depth, rows, lines * part.channels * window_.kernel().width,
                              detail::ScatteredOutput<Scalar>{memory + p, in_image_.data() + first});
             }
           });
@@ -272,6 +271,16 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   static constexpr Index tile_rows(Index positions) {
     const Index tiles = tile_count(positions, Tile::rows);
     return Tile::whole_packets(tile_count(positions, tiles));
+  }
+
+  /// Slopes at some positions, of as many outputs as `depth`, as register tiles read them: where they stand, or packed.
+  LeftPanel slope_panel(const Scalar* slopes, Index position, Index rows, Index depth, Scalar* memory) const {
+    const Index above = Tile::whole_packets(rows) - rows;
+    if (position >= above && !detail::far_apart<Scalar>(window_.positions())) {
+      return {slopes + position, window_.positions(), above};
+    }
+    Tile::pack(slopes + position, 1, window_.positions(), rows, depth, memory);
+    return {memory, Tile::rows};
   }
 
   /// y = the kernels over x, plus the bias where asked.
