@@ -156,35 +156,30 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
                 Span<View<Scalar>> gradients) const {
-    const Index size = gradients[0].size();
+    const Index size = gradients[0].size() + (config_.bias ? config_.outputs : 0);
     // Sums over some samples each, if there is memory for them: of the calling thread's, which does not multiply now.
     const Index groups = size <= PackingBuffer::rows * PackingBuffer::depth / 3 && at.x.cols() >= 4 ? 4 : 1;
     const detail::Cut samples = detail::Cut::shared(at.x.cols(), (at.x.cols() + groups - 1) / groups, 1);
     const detail::Cut columns = detail::Cut::shared(window_.depth(), part_columns(groups), Tile::columns);
-    const auto sum = [&](Index group) {
-      Scalar* const others = lane.packing().left();
-      return group == 0 ? gradients[0]
-                        : View<Scalar>{others + (group - 1) * size, config_.outputs, window_.depth(), config_.outputs};
+    const auto sum = [&](Index parameter, Index group) {
+      Scalar* const others = lane.packing().left() + (group - 1) * size + (parameter == 0 ? 0 : gradients[0].size());
+      const View<Scalar>& own = gradients[parameter];
+      return group == 0 ? own : View<Scalar>{others, own.rows(), own.cols(), own.rows()};
     };
     lane.parallel_for_leaves(columns.count * samples.count, [&](Index i, const Lane<Scalar>& own) {
       const Index group = i / columns.count;
       const Index part = i % columns.count;
       const Index first = samples.first(group);
       const Index count = samples.size(group);
-      correlate(at.x.slice(first, count), dy.slice(first, count), sum(group), columns.first(part), columns.size(part),
-                own.packing().leaf());
+      correlate(at.x.slice(first, count), dy.slice(first, count), sum(0, group), columns.first(part),
+                columns.size(part), own.packing().leaf());
+      if (part == 0 && config_.bias) add_up(dy.slice(first, count), sum(1, group));
     });
-    for (Index group = 1; group < samples.count; ++group) gradients[0] += sum(group);
-    if (!config_.bias) return;
-    const Index positions = window_.positions();
-    lane.parallel_ranges(config_.outputs, positions * dy.cols(), [&](Index first, Index count) {
-      for (Index o = first; o < first + count; ++o) {
-        gradients[1](o, 0) = 0;
-        for (Index t = 0; t < dy.cols(); ++t) {
-          gradients[1](o, 0) += dy.col(t).segment(o * positions, positions).sum();
-        }
+    for (Index group = 1; group < samples.count; ++group) {
+      for (Index parameter = 0; parameter < gradients.size(); ++parameter) {
+        gradients[parameter] += sum(parameter, group);
       }
-    });
+    }
   }
 
  private:
@@ -302,7 +297,16 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
-  /// The columns first .. first + count - 1 of the derivative of <f(x), dy> by the weight.
+  /// The derivative of <f(x), dy> by the bias.
+  void add_up(ConstView<Scalar> dy, View<Scalar> gradient) const {
+    gradient.setZero();
+    for (Index t = 0; t < dy.cols(); ++t) {
+      const ConstView<Scalar> planes{dy.address(0, t), window_.positions(), config_.outputs, window_.positions()};
+      gradient += planes.colwise().sum().transpose();
+    }
+  }
+
+  /// The columns first .. first + count - 1 of that by the weight.
   void correlate(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                  Scalar* memory) const {
     if (config_.outputs < Tile::lanes && tile_count(count, Dots::rights) * dots <= room / 16 &&
@@ -328,16 +332,22 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     std::fill_n(sums, rows * columns * dots, Scalar(0));
     std::fill_n(lines, (config_.outputs + Dots::lefts) * line_length(), Scalar(0));
     for_each_band(x, dy.cols(), seen, memory, [&](Index t, Index position, Index positions) {
-      for (Index o = 0; o < config_.outputs; ++o) {
-        Scalar* const line = lines + o * line_length();
-        std::copy_n(dy.address(o * window_.positions() + position, t), positions, line);
-        std::fill(line + positions, line + line_length(), Scalar(0));
+      const Scalar* slopes = dy.address(position, t);
+      Index step = window_.positions();
+      if (positions % Tile::lanes != 0 || config_.outputs % Dots::lefts != 0) {
+        for (Index o = 0; o < config_.outputs; ++o) {
+          Scalar* const line = lines + o * line_length();
+          std::copy_n(slopes + o * step, positions, line);
+          std::fill(line + positions, line + line_length(), Scalar(0));
+        }
+        // What is read behind the last position must be a number: it is multiplied by 0.
+        std::fill_n(memory + seen.count * image_.channel_size(), Tile::lanes, Scalar(0));
+        slopes = lines;
+        step = line_length();
       }
-      // What is read behind the last position must be a number: it is multiplied by 0.
-      std::fill_n(memory + seen.count * image_.channel_size(), Tile::lanes, Scalar(0));
       for (Index i = 0; i < rows; ++i) {
         for (Index j = 0; j < columns; ++j) {
-          Dots::add(lines + i * Dots::lefts * line_length(), line_length(), memory, seen.offsets + j * Dots::rights,
+          Dots::add(slopes + i * Dots::lefts * step, step, memory, seen.offsets + j * Dots::rights,
                     Tile::whole_packets(positions), sums + (i * columns + j) * dots);
         }
       }
