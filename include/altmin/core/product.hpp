@@ -211,6 +211,7 @@ constexpr bool far_apart(Index stride) {
   constexpr Index page = 4096;
   return stride * static_cast<Index>(sizeof(Scalar)) >= page;
 }
+/// Whether all rows of a left factor must be packed: those of a transpose, too.
 template <class Scalar>
 bool needs_packing(const Factor<Scalar>& left) {
   return left.transposed || far_apart<Scalar>(left.stride);

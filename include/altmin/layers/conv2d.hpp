@@ -162,9 +162,10 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     const detail::Cut samples = detail::Cut::shared(at.x.cols(), (at.x.cols() + groups - 1) / groups, 1);
     const detail::Cut columns = detail::Cut::shared(window_.depth(), part_columns(groups), Tile::columns);
     const auto sum = [&](Index parameter, Index group) {
-      Scalar* const others = lane.packing().left() + (group - 1) * size + (parameter == 0 ? 0 : gradients[0].size());
       const View<Scalar>& own = gradients[parameter];
-      return group == 0 ? own : View<Scalar>{others, own.rows(), own.cols(), own.rows()};
+      if (group == 0) return own;
+      Scalar* const others = lane.packing().left() + (group - 1) * size;
+      return View<Scalar>{parameter == 0 ? others : others + gradients[0].size(), own.rows(), own.cols(), own.rows()};
     };
     lane.parallel_for_leaves(columns.count * samples.count, [&](Index i, const Lane<Scalar>& own) {
       const Index group = i / columns.count;
