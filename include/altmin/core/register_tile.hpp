@@ -18,7 +18,7 @@
 // GCC would load a packet once more for each use, and processors load less than they multiply.
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define ALTMIN_KEEP_LOADED(packet) __asm__("" : "+v"(packet))
-// A pointer that the compiler is not to derive from another one.
+// And it would derive a pointer from another one again.
 #define ALTMIN_KEEP_APART(pointer) __asm__("" : "+r"(pointer))
 #else
 #define ALTMIN_KEEP_LOADED(packet)
@@ -78,7 +78,7 @@ struct RightRows {
 /// The same, its columns contiguous.
 template <class Scalar>
 struct RightColumns {
-  /// A row. From one pointer, eight columns are further than processors have registers for the distances.
+  /// A row. With one pointer alone, the distances of eight columns would not fit into the general registers.
   struct Row {
     const Scalar* first;
     const Scalar* fifth;
