@@ -45,8 +45,8 @@ class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
   // Where training starts. The random numbers are the network's: layers that use them are the same for the same seed.
   void initialize(altmin::Random&) { this->parameters_[0].values()(0, 0) = static_cast<Scalar>(config_.slope); }
 
-  // The three functions below get arrays of a few columns of the batch, and return Eigen expressions of that shape.
-  // They are called from several threads at once, on different columns.
+  // The three functions below get arrays of some elements of the batch, and return Eigen expressions of that shape.
+  // They are called from several threads at once, on different elements.
 
   // f(x)
   template <class X>

@@ -168,7 +168,7 @@ TEMPLATE_TEST_CASE("every code iteration brings the objective down, and the pena
     auto context = bench.context();
     bench.algorithm.encode(context);
     REQUIRE(bench.algorithm.update_codes(context));
-    const auto code = [&](Index l) { return Matrix<TestType>(bench.algorithm.code(l)); };
+    const auto code = [&](Index l) { return bench.algorithm.code(l); };
     const Matrix<TestType> scores = (bench.layers[4].parameters()[0].value() * code(1).cwiseMax(0)).colwise() +
                                     bench.layers[4].parameters()[1].value().col(0);
     Matrix<TestType> slope(3, 30);

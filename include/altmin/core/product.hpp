@@ -211,7 +211,8 @@ constexpr bool far_apart(Index stride) {
   constexpr Index page = 4096;
   return stride * static_cast<Index>(sizeof(Scalar)) >= page;
 }
-/// Whether all rows of a left factor must be packed: those of a transpose, too.
+
+/// Whether all rows of a left factor must be packed: those of a transpose, and where columns lie far apart.
 template <class Scalar>
 bool needs_packing(const Factor<Scalar>& left) {
   return left.transposed || far_apart<Scalar>(left.stride);
@@ -241,8 +242,8 @@ class LeftPanels {
   using Tile = RegisterTile<Scalar>;
 
  public:
-  /// Packs, in parallel, what cannot be read in place: all where a factor needs it, else rows that fill no packet with
-  /// those above them.
+  /// Packs, in parallel, what cannot be read in place: all where a factor needs it, else the last rows where those
+  /// above them are too few to make up whole packets.
   LeftPanels(const Lane<Scalar>& lane, const Factor<Scalar>& left) : left_{left}, packed_{lane.packing().left()} {
     const Index panels = (left.rows + Tile::rows - 1) / Tile::rows;
     const Index last = left.rows - (panels - 1) * Tile::rows;
@@ -289,21 +290,21 @@ void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
     for (Index i = rows.first(r); i < rows.first(r + 1); i += Tile::rows) {
       const Index height = std::min<Index>(Tile::rows, rows.first(r + 1) - i);
       const LeftPanel<Scalar> tile_rows = panels.rows(i, height);
-      const auto multiply = [&](Index above, Index from, Index to) {
+      const auto multiply_part = [&](Index skipped, Index from, Index to) {
         if (from < to) {
-          Tile::multiply(tile_rows.from_row(above), panel.from_column(from), left.columns, height - above, to - from,
-                         out.part(i + above, first + from));
+          Tile::multiply(tile_rows.from_row(skipped), panel.from_column(from), left.columns, height - skipped,
+                         to - from, out.part(i + skipped, first + from));
         }
       };
       if (triangle == Triangle::all) {
-        multiply(0, 0, count);
+        multiply_part(0, 0, count);
         continue;
       }
-      // Down the diagonal a packet of rows after the other has nothing to do.
+      // Columns beyond the diagonal of a packet of rows are for the packets below it alone.
       Index from = 0;
-      for (Index above = 0; above < height; above += Tile::lanes) {
-        const Index to = std::clamp<Index>(row + i + above + Tile::lanes - first, from, count);
-        multiply(above, from, to);
+      for (Index skipped = 0; skipped < height; skipped += Tile::lanes) {
+        const Index to = std::clamp<Index>(row + i + skipped + Tile::lanes - first, from, count);
+        multiply_part(skipped, from, to);
         from = to;
       }
     }
@@ -425,9 +426,7 @@ void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, co
                         View<Scalar> out, Scalar alpha = Scalar(1), Write write = Write::replace) {
   detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::lower);
   using Tile = detail::RegisterTile<Scalar>;
-  lane.parallel_for_leaves((out.cols() + Tile::lanes - 1) / Tile::lanes, [&](Index b, const Lane<Scalar>&) {
-    const Index first = b * Tile::lanes;
-    const Index end = std::min<Index>(first + Tile::lanes, out.cols());
+  const auto mirror = [&](Index first, Index end) {  // columns of one square
     Index i = first;
     const auto mirror_row = [&] {
       for (Index j = first; j < std::min(i, end); ++j) out(j, i) = out(i, j);
@@ -437,6 +436,13 @@ void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, co
       Tile::transpose(&out(i, first), out.outerStride(), &out(first, i), out.outerStride());
     }
     for (; i < out.rows(); ++i) mirror_row();
+  };
+  constexpr Index band = 64;  // columns, whole squares of them
+  lane.parallel_for_leaves((out.cols() + band - 1) / band, [&](Index b, const Lane<Scalar>&) {
+    const Index end = std::min((b + 1) * band, out.cols());
+    for (Index first = b * band; first < end; first += Tile::lanes) {
+      mirror(first, std::min<Index>(first + Tile::lanes, end));
+    }
   });
 }
 

@@ -146,7 +146,8 @@ struct RegisterTile {
 
   static constexpr Index whole_packets(Index length) { return (length + lanes - 1) / lanes * lanes; }
 
-  /// The product of up to `rows` rows and any number of columns. The left panel can be read in whole packets.
+  /// The product of up to `rows` rows and any number of columns. The left panel can be read in whole
+  /// packets, from its begin() on.
   static void multiply(const LeftPanel<Scalar>& left, const RightPanel<Scalar>& right, Index depth, Index row_count,
                        Index column_count, const ProductOutput<Scalar>& out) {
     if (right.column_step == 1) {

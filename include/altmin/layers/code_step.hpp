@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <type_traits>
 
 #include "altmin/core/product.hpp"
@@ -52,7 +51,7 @@ template <class Scalar>
 struct CodeStep {
   CodeRates<Scalar> rates;
   bool first;  // delta and v count as 0, whatever stands there
-  bool last;   // of the iterations: from here on others read delta and the code
+  bool last;   // of the iterations: from here on others read delta
 
   ConstView<Scalar> slope;  // of the layer's output, at the code as it is
   View<Scalar> pulled;      // memory for that of the code

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <cstddef>
-
 #include "altmin/layers/layer_base.hpp"
 
 namespace altmin {
 
-/// A layer that maps each element by itself. `Layer` gives, on arrays of one column or more:
+/// A layer that maps each element by itself. `Layer` gives, on arrays of any of a batch's elements:
 ///
 ///   value(x)                        f(x)
 ///   slope_times(x, y, dy)           f'(x) dy

@@ -65,7 +65,7 @@ class AlternatingMinimization {
   /// The current penalty weight: config().mu, grown by mu_increment a step. The network's mu_scale multiplies it.
   double mu() const { return mu_; }
 
-  /// The codes of the last batch, from the input up, features x samples: as encoded, and after their update.
+  /// The codes of the last batch, from the input up, features x samples: as encoded, and after update_codes().
   ConstView<Scalar> forward_code(Index l) const { return forward_.output(l).view(); }
   Matrix<Scalar> code(Index l) const { return forward_code(l) + displacement(l); }
   ConstView<Scalar> displacement(Index l) const { return codes_[static_cast<std::size_t>(l)].displacement.view(); }
@@ -222,8 +222,9 @@ class AlternatingMinimization {
             forward_.at(context, l).inner};
   }
 
-  /// The block at the input that its weight update sees. An inner block ends in a map or a normalization, whose
-  /// gradients do not read their output, so the forward pass's can stand there.
+  /// The block at the input that its weight update sees: of one that steps in place, what its map sees alone is set. An
+  /// inner block ends in a map or a normalization, whose gradients do not read their output, so the forward pass's can
+  /// stand there.
   template <class Context>
   BlockPoint<Scalar> weight_point(Context& context, Index l) {
     const auto forward = forward_.at(context, l);

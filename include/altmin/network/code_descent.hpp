@@ -9,7 +9,7 @@ namespace altmin {
 template <class Scalar>
 struct CodeDescent {
   Buffer<Scalar> velocity;
-  Buffer<Scalar> pulled;       // the residual, pulled back through all of the block: the layer above may use the memory
+  Buffer<Scalar> pulled;       // memory of the layer above the code, see CodeStep
   Buffer<Scalar> slope;        // the same, to the input of the block's last layer
   Buffer<Scalar> inner_slope;  // to the output of its first layer, where others stand between the two
   Buffer<Scalar> moved;        // how far the input of the last layer has moved from the forward pass
