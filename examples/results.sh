@@ -16,6 +16,6 @@ for algorithm in ${ALGORITHMS:-am-adam am-mem am-mem-descent adam sgd}; do
       { epochs = $1; loss += $2; accuracy += $3; seconds += $4 / $1
         if (NR == 1 || $3 < low) low = $3
         if (NR == 1 || $3 > high) high = $3 }
-      END { printf "| %s | %d | %d | %.2f (%.2f - %.2f) | %.4f | %.2g |\n", algorithm, epochs, NR,
+      END { if (NR) printf "| %s | %d | %d | %.2f (%.2f - %.2f) | %.4f | %.2g |\n", algorithm, epochs, NR,
                    100 * accuracy / NR, 100 * low, 100 * high, loss / NR, seconds / NR }'
 done

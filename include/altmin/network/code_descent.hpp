@@ -10,8 +10,8 @@ template <class Scalar>
 struct CodeDescent {
   Buffer<Scalar> velocity;
   Buffer<Scalar> pulled;       // memory of the layer above the code, see CodeStep
-  Buffer<Scalar> slope;        // the same, to the input of the block's last layer
-  Buffer<Scalar> inner_slope;  // to the output of its first layer, where others stand between the two
+  Buffer<Scalar> slope;        // the residual, pulled back to the input of the block's last layer
+  Buffer<Scalar> inner_slope;  // and to the output of its first layer, where others stand between the two
   Buffer<Scalar> moved;        // how far the input of the last layer has moved from the forward pass
   Buffer<Scalar> inner_moved;  // how far the output of the first has
   Buffer<Scalar> change;       // how far the block's output has

@@ -220,6 +220,7 @@ struct CodeProblem {
       return;
     }
     block[0].step_through(lane, block.point(from, 0), block.point(at, 0), step);
+    // A layer that steps in place leaves the code to those who want it.
     if (end && code.size() > 0 && block[0].steps_in_place()) block.move_output(lane, from.x, displacement, code);
     const auto place = [&](ConstView<Scalar> y, ConstView<Scalar> change, View<Scalar> to_y, bool meets_map) {
       if (by_point || (end && meets_map)) block.move_output(lane, y, change, to_y);
