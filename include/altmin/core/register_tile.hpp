@@ -176,9 +176,10 @@ struct RegisterTile {
     for (Index i = 0; i < row_count; i += lanes) {
       const Index count = std::min<Index>(lanes, row_count - i);
       Index k = 0;
-      if (row_step == 1 && row_count >= lanes) {
-        const Index whole = i + count - lanes;  // a last packet that is not full begins in the one before
-        for (; k < depth; ++k) pstoreu(to + whole + k * rows, ploadu<Packet>(from + whole + k * column_step));
+      if (row_step == 1) {
+        const Index whole = std::max<Index>(i + count - lanes, 0);
+        const Index end = whole_columns(row_count, column_step, depth);
+        for (; k < end; ++k) pstoreu(to + whole + k * rows, ploadu<Packet>(from + whole + k * column_step));
       } else if (row_step > 1) {
         for (; k + lanes <= depth; k += lanes)
           transpose(from + i * row_step + k, row_step, to + i + k * rows, rows, count);
@@ -206,6 +207,13 @@ struct RegisterTile {
   }
 
  private:
+  /// How many columns of some rows can be read in whole packets. One that would not be full begins above, with rows of
+  /// the packet before; where there is none, it can end in the columns that follow, if those are all that does.
+  static Index whole_columns(Index row_count, Index column_step, Index depth) {
+    if (row_count >= lanes) return depth;
+    return column_step == row_count ? std::max<Index>(depth + 1 - (lanes + row_count - 1) / row_count, 0) : 0;
+  }
+
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // of vector types as template arguments: no harm

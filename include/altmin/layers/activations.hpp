@@ -82,12 +82,8 @@ class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
   }
   template <class X, class Y, class D, class M>
   auto change(const X& x, const Y&, const D& dx, const M&) const {
-    // On the two sides of 0 this is a sum of two terms of one sign: nothing cancels.
-    return x.binaryExpr(dx, [s = where_positive_.otherwise](Scalar from, Scalar move) {
-      const Scalar to = from + move;
-      if (from > Scalar(0)) return to > Scalar(0) ? move : s * to - from;
-      return to > Scalar(0) ? to - s * from : s * move;
-    });
+    // The part above 0 and that below: nothing cancels but what is equal.
+    return (dx.max(-x) + x.min(Scalar(0))) + where_positive_.otherwise * (dx.min(-x) + x.max(Scalar(0)));
   }
 
  private:
@@ -116,11 +112,7 @@ struct Relu {
     }
     template <class X, class Y, class D, class M>
     auto change(const X& x, const Y&, const D& dx, const M&) const {
-      return x.binaryExpr(dx, [](Scalar from, Scalar move) {
-        const Scalar to = from + move;
-        if (from > Scalar(0)) return to > Scalar(0) ? move : -from;
-        return to > Scalar(0) ? to : Scalar(0);
-      });
+      return dx.max(-x) + x.min(Scalar(0));  // nothing cancels but what is equal
     }
   };
 

@@ -24,16 +24,30 @@ struct SoftmaxCrossEntropy {
     double sum = 0;
     for (Index t = 0; t < prediction.cols(); ++t) {
       const auto scores = prediction.col(t).array();
-      auto slope = gradient.col(t);
       const Scalar largest = scores.maxCoeff();
-      slope.array() = (scores - largest).exp();
+      gradient.col(t).array() = scores - largest;
+      sum += static_cast<double>(largest) - static_cast<double>(scores(target.label(t)));
+    }
+    exponentiate(gradient);
+    for (Index t = 0; t < prediction.cols(); ++t) {
+      auto slope = gradient.col(t);
       const Scalar total = slope.sum();
       slope /= total;
-      const int label = target.label(t);
-      slope(label) -= Scalar(1);
-      sum += std::log(static_cast<double>(total)) + (static_cast<double>(largest) - static_cast<double>(scores(label)));
+      slope(target.label(t)) -= Scalar(1);
+      sum += std::log(static_cast<double>(total));
     }
     return sum;
+  }
+
+ private:
+  template <class Scalar>
+  static void exponentiate(View<Scalar> values) {
+    if (values.outerStride() == values.rows()) {  // few classes make up no packets, all columns in a row do
+      Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>> all{values.data(), values.size()};
+      all = all.exp();
+    } else {
+      values.array() = values.array().exp();
+    }
   }
 };
 
