@@ -7,6 +7,7 @@
 #include "altmin/core/random.hpp"
 #include "catch.hpp"
 
+using altmin::Addend;
 using altmin::Factor;
 using altmin::Index;
 using altmin::Matrix;
@@ -15,9 +16,9 @@ using altmin::multiply_symmetric;
 using altmin::Random;
 using altmin::Seed;
 using altmin::transposed;
+using altmin::Vector;
 using altmin::View;
 using altmin::Workers;
-using altmin::Write;
 
 namespace {
 
@@ -53,8 +54,8 @@ const Size sizes[] = {{1, 1, 1},      {5, 3, 1},       {1, 7, 4},      {3, 1, 5}
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, stride and scale", "[product]", float,
-                   double) {
+TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, stride, scale and addend", "[product]",
+                   float, double) {
   Random random{Seed{1}};
   Workers<TestType> workers{2};
   const auto lane = workers.lane();
@@ -63,6 +64,8 @@ TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, st
     const auto b = integers<TestType>(size.depth, size.columns, random);
     const Matrix<TestType> expected = naive(a, b);
     const Matrix<TestType> at = a.transpose(), bt = b.transpose();
+    const auto other = integers<TestType>(size.rows + 1, size.columns, random);
+    const auto beside = other.topRows(size.rows);
     const Factor<TestType> lefts[] = {a, transposed(at)}, rights[] = {b, transposed(bt)};
     for (const auto& left : lefts) {
       for (const auto& right : rights) {
@@ -70,8 +73,14 @@ TEMPLATE_TEST_CASE("multiply() is the product, for every transposition, size, st
         Matrix<TestType> out = Matrix<TestType>::Constant(size.rows, size.columns, TestType(NAN));
         multiply<TestType>(lane, left, right, out);
         CHECK(out == expected);
-        multiply<TestType>(lane, left, right, out, TestType(-2), Write::add);
+        multiply<TestType>(lane, left, right, out, TestType(-2), out);
         CHECK(out == -expected);
+        multiply<TestType>(lane, left, right, out, TestType(2), {out, TestType(0.5)});
+        CHECK(out == TestType(1.5) * expected);
+        multiply<TestType>(lane, left, right, out, TestType(3), {beside, TestType(-0.5)});
+        CHECK(out == TestType(3) * expected - TestType(0.5) * beside);
+        multiply<TestType>(lane, left, right, out, TestType(1), Addend<TestType>::each_column(other.data()));
+        CHECK(out == expected.colwise() + Vector<TestType>{beside.col(0)});
 
         // Into the middle of a larger matrix, whose rest stays.
         Matrix<TestType> frame = Matrix<TestType>::Constant(size.rows + 3, size.columns + 2, 7);
@@ -96,8 +105,10 @@ TEMPLATE_TEST_CASE("a product with the own transpose is symmetric", "[product]",
     Matrix<TestType> out = Matrix<TestType>::Constant(size.rows, size.rows, TestType(NAN));
     multiply_symmetric<TestType>(workers.lane(), a, transposed(a), out);
     CHECK(out == expected);
-    multiply_symmetric<TestType>(workers.lane(), transposed(at), at, out, TestType(-3), Write::add);
+    multiply_symmetric<TestType>(workers.lane(), transposed(at), at, out, TestType(-3), out);
     CHECK(out == TestType(-2) * expected);
+    multiply_symmetric<TestType>(workers.lane(), a, transposed(a), out, TestType(1), {expected, TestType(4)});
+    CHECK(out == TestType(5) * expected);
   }
 }
 
@@ -114,7 +125,7 @@ TEMPLATE_TEST_CASE("factors may be parts of larger matrices", "[product]", float
   CHECK(flipped == a.transpose());
   multiply<TestType>(workers.lane(), block, identity.col(2), vector);
   CHECK(vector == a.col(2));
-  const altmin::Vector<TestType> plain = identity.col(3);
+  const Vector<TestType> plain = identity.col(3);
   multiply<TestType>(workers.lane(), block, plain, vector);
   CHECK(vector == a.col(3));
 
@@ -130,8 +141,10 @@ TEMPLATE_TEST_CASE("an empty sum is 0, an empty product nothing", "[product]", f
   Workers<TestType> workers{1};
   const Matrix<TestType> a(3, 0), b(0, 2), wide(2, 5);
   Matrix<TestType> out = Matrix<TestType>::Constant(3, 2, 7), none(0, 5), slim(3, 0);
-  multiply<TestType>(workers.lane(), a, b, out, TestType(1), Write::add);
+  multiply<TestType>(workers.lane(), a, b, out, TestType(1), out);
   CHECK(out == Matrix<TestType>::Constant(3, 2, 7));
+  multiply<TestType>(workers.lane(), a, b, out, TestType(1), {out, TestType(3)});
+  CHECK(out == Matrix<TestType>::Constant(3, 2, 21));
   multiply<TestType>(workers.lane(), a, b, out);
   CHECK(out.isZero(0));
   multiply<TestType>(workers.lane(), b, wide, none);
@@ -213,7 +226,7 @@ TEMPLATE_TEST_CASE("multiply() does not allocate", "[product]", float, double) {
     CHECK(support::allocations([&] {
             multiply<TestType>(workers.lane(), a, b, out);
             multiply<TestType>(workers.lane(), transposed(at), b, out, TestType(2));
-            multiply<TestType>(workers.lane(), a, transposed(bt), out, TestType(2), Write::add);
+            multiply<TestType>(workers.lane(), a, transposed(bt), out, TestType(2), out);
             multiply<TestType>(workers.lane(), transposed(at), transposed(bt), out);
           }) == 0);
   }

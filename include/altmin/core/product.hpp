@@ -174,9 +174,6 @@ class Workers {
   std::mutex busy_;
 };
 
-/// How a product relates to what stands in its output.
-enum class Write { replace, add };
-
 namespace detail {
 
 /// Which part of a product is wanted.
@@ -282,8 +279,11 @@ void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
   const LeftPanels<Scalar> panels{lane, left};
   lane.parallel_for_leaves(rows.count * columns.count, [&](Index cell, const Lane<Scalar>& own) {
     const Index r = cell % rows.count;
-    const Index first = columns.first(cell / rows.count);
-    const Index count = columns.size(cell / rows.count);
+    Index c = cell / rows.count;
+    // On the left more of a column lies below the diagonal: together with one on the right it is an equal share.
+    if (triangle == Triangle::lower) c = c % 2 == 0 ? c / 2 : columns.count - 1 - c / 2;
+    const Index first = columns.first(c);
+    const Index count = columns.size(c);
     if (triangle == Triangle::lower && row + rows.first(r + 1) <= first) return;
     const RightPanel<Scalar> panel = right_panel(own, right, first, count);
     // Row by row of tiles: one comes from afar, then stays near while it meets all columns of the cell.
@@ -339,13 +339,21 @@ void multiply_bands(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
   });
 }
 
+/// out = the addend.
+template <class Scalar>
+void begin_sum(View<Scalar> out, const Addend<Scalar>& addend) {
+  if (addend.empty()) {
+    out.setZero();
+  } else if (addend.data != out.data() || addend.factor != Scalar(1)) {
+    out = addend.factor * ConstView<Scalar>{addend.data, out.rows(), out.cols(), addend.stride};
+  }
+}
+
 /// One sample: a matrix-vector product reads the matrix just once.
 template <class Scalar>
-void multiply_vector(const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out, Scalar alpha,
-                     Write write) {
+void multiply_vector(const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out, Scalar alpha) {
   const Eigen::Map<const Vector<Scalar>> x{right.data, right.rows};
   auto y = out.col(0);
-  if (write == Write::replace) y.setZero();
   if (left.transposed) {
     y.noalias() += alpha * (left.stored().transpose() * x);
   } else {
@@ -357,12 +365,11 @@ void multiply_vector(const Factor<Scalar>& left, const Factor<Scalar>& right, Vi
 /// By the BLAS that Eigen has been told to use, each column band in one call.
 template <class Scalar>
 void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
-                   Scalar alpha, Write write) {
+                   Scalar alpha) {
   constexpr Index work = Index{1} << 23;
   const Cut columns = Cut::shared(right.columns, std::max<Index>(work / (left.rows * left.columns), 32), 32);
   lane.parallel_for_leaves(columns.count, [&](Index c, const Lane<Scalar>&) {
     auto part = out.middleCols(columns.first(c), columns.size(c));
-    if (write == Write::replace) part.setZero();
     const Factor<Scalar> band = right.column_range(columns.first(c), columns.size(c));
     const auto add = [&](const auto& a) {
       if (right.transposed) {
@@ -378,24 +385,28 @@ void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
 
 template <class Scalar>
 void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                       View<Scalar> out, Scalar alpha, Write write, Triangle triangle) {
+                       View<Scalar> out, Scalar alpha, const Addend<Scalar>& addend, Triangle triangle) {
   eigen_assert(left.columns == right.rows && out.rows() == left.rows && out.cols() == right.columns);
-  if (left.columns == 0 && write == Write::replace) out.setZero();
-  if (out.size() == 0 || left.columns == 0) return;
-  if (out.cols() == 1 && !right.transposed) return multiply_vector(left, right, out, alpha, write);
+  if (out.size() == 0) return;
+  if (left.columns == 0) return begin_sum(out, addend);
+  if (out.cols() == 1 && !right.transposed) {
+    begin_sum(out, addend);
+    return multiply_vector(left, right, out, alpha);
+  }
 #ifdef EIGEN_USE_BLAS
-  multiply_blas(lane, left, right, out, alpha, write);
+  begin_sum(out, addend);
+  multiply_blas(lane, left, right, out, alpha);
   (void)triangle;
 #else
   const Cut depths{left.columns, PackingBuffer<Scalar>::depth, 8};
   const Cut rows{left.rows, PackingBuffer<Scalar>::rows, RegisterTile<Scalar>::rows};
   for (Index d = 0; d < depths.count; ++d) {
     const Factor<Scalar> slab = left.column_range(depths.first(d), depths.size(d));
+    const ProductOutput<Scalar> whole{out.data(), out.outerStride(), alpha, d == 0 ? addend : out};
     for (Index r = 0; r < rows.count; ++r) {
       const Factor<Scalar> left_part = slab.row_range(rows.first(r), rows.size(r));
       const Factor<Scalar> right_part = right.row_range(depths.first(d), depths.size(d));
-      const ProductOutput<Scalar> out_part{out.data() + rows.first(r), out.outerStride(), alpha,
-                                           write == Write::add || d > 0};
+      const ProductOutput<Scalar> out_part = whole.part(rows.first(r), 0);
       const bool near = right_part.rows * right_part.columns <= PackingBuffer<Scalar>::room / 8;
       if (triangle == Triangle::all && needs_packing(left) && near) {
         multiply_bands(lane, left_part, right_part, out_part);
@@ -409,22 +420,22 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
 
 }  // namespace detail
 
-/// out = alpha left right, or out += alpha left right. Every product of the library goes through here.
+/// out = alpha left right + addend. Every product of the library goes through here.
 ///
 /// Large products are cut into cells that run in parallel. Each element is summed up in the same order whatever the
 /// cut, so the result is the same bits for any number of threads. With EIGEN_USE_BLAS defined, as Eigen documents it,
 /// the BLAS multiplies, which then should not start threads of its own.
 template <class Scalar>
 void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
-              Scalar alpha = Scalar(1), Write write = Write::replace) {
-  detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::all);
+              Scalar alpha = Scalar(1), const Addend<Scalar>& addend = {}) {
+  detail::multiply_triangle(lane, left, right, out, alpha, addend, detail::Triangle::all);
 }
 
-/// The same for a product that is symmetric, as that with the own transpose, and an out that is: at half the price.
+/// The same for a product that is symmetric, as that with the own transpose, and an addend that is: at half the price.
 template <class Scalar>
 void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                        View<Scalar> out, Scalar alpha = Scalar(1), Write write = Write::replace) {
-  detail::multiply_triangle(lane, left, right, out, alpha, write, detail::Triangle::lower);
+                        View<Scalar> out, Scalar alpha = Scalar(1), const Addend<Scalar>& addend = {}) {
+  detail::multiply_triangle(lane, left, right, out, alpha, addend, detail::Triangle::lower);
   using Tile = detail::RegisterTile<Scalar>;
   const auto mirror = [&](Index first, Index end) {  // columns of one square
     Index i = first;

@@ -25,7 +25,33 @@
 #define ALTMIN_KEEP_APART(pointer)
 #endif
 
-namespace altmin::detail {
+namespace altmin {
+
+/// What a product is added to: `factor` times a matrix of its shape, which may be the product's own output. By default
+/// nothing.
+template <class Scalar>
+struct Addend {
+  Addend() = default;
+  Addend(const Scalar* place, Index step, Scalar times = Scalar(1)) : data{place}, stride{step}, factor{times} {}
+  template <class Derived>
+  Addend(const Eigen::DenseBase<Derived>& matrix, Scalar times = Scalar(1))  // NOLINT(google-explicit-constructor)
+      : Addend{matrix.derived().data(), matrix.derived().outerStride(), times} {
+    static_assert(!Derived::IsRowMajor || Derived::ColsAtCompileTime == 1, "an addend is stored by columns");
+    static_assert(Derived::InnerStrideAtCompileTime == 1, "the columns of an addend are contiguous");
+  }
+
+  /// The same vector in each column.
+  static Addend each_column(const Scalar* vector) { return {vector, 0}; }
+
+  Addend part(Index i, Index j) const { return empty() ? Addend{} : Addend{data + i + j * stride, stride, factor}; }
+  bool empty() const { return data == nullptr; }
+
+  const Scalar* data = nullptr;
+  Index stride = 0;  // from column to column
+  Scalar factor = 1;
+};
+
+namespace detail {
 
 /// Some rows of a left factor: (i, k) stands at data[i + k * step].
 template <class Scalar>
@@ -109,17 +135,20 @@ struct ScatteredRightColumns {
   const std::int32_t* offsets;
 };
 
-/// Where a product goes, by columns: alpha times it replaces what stands there or is added to it.
+/// Where a product goes, by columns: alpha times it plus the addend.
 template <class Scalar>
 struct ProductOutput {
-  ProductOutput part(Index i, Index j) const { return {data + i + j * stride, stride, alpha, adds}; }
+  ProductOutput part(Index i, Index j) const { return {data + i + j * stride, stride, alpha, addend.part(i, j)}; }
   ProductOutput from_column(Index j) const { return part(0, j); }
   Scalar* column(Index j) const { return data + j * stride; }
+  const Scalar* addend_column(Index j) const { return addend.data + j * addend.stride; }
+  bool adds() const { return !addend.empty(); }
+  Scalar factor() const { return addend.factor; }
 
   Scalar* data;
   Index stride;
   Scalar alpha;
-  bool adds;
+  Addend<Scalar> addend;
 };
 
 /// The same where each column has a place of its own, to which it is added.
@@ -127,11 +156,13 @@ template <class Scalar>
 struct ScatteredOutput {
   ScatteredOutput from_column(Index j) const { return {data, offsets + j}; }
   Scalar* column(Index j) const { return data + offsets[j]; }
+  const Scalar* addend_column(Index j) const { return column(j); }
+  static constexpr bool adds() { return true; }
+  static constexpr Scalar factor() { return 1; }
 
   Scalar* data;
   const std::int32_t* offsets;
   static constexpr Scalar alpha = 1;
-  static constexpr bool adds = true;
 };
 
 /// The part of a product that fits into vector registers, where it stays while all of the depth is summed up: what a
@@ -272,32 +303,41 @@ struct RegisterTile {
       right.advance(b);
     }
     Scalar* places[std::size_t{Columns}];
+    const Scalar* addends[std::size_t{Columns}];
     ALTMIN_UNROLL
-    for (int j = 0; j < Columns; ++j) places[j] = out.column(j);
+    for (int j = 0; j < Columns; ++j) {
+      places[j] = out.column(j);
+      addends[j] = out.adds() ? out.addend_column(j) : nullptr;
+    }
     if (row_count < Packets * lanes) {
       EIGEN_ALIGN_MAX Scalar buffer[std::size_t{Packets} * std::size_t{lanes}];
       ALTMIN_UNROLL
       for (int j = 0; j < Columns; ++j) {
         ALTMIN_UNROLL
         for (int p = 0; p < Packets; ++p) pstore(buffer + p * lanes, sums[j][p]);
-        put(buffer + left.above, row_count, out.alpha, out.adds, places[j]);
+        put(buffer + left.above, row_count, out.alpha, addends[j], out.factor(), places[j]);
       }
       return;
     }
     const Packet alpha = pset1<Packet>(out.alpha);
+    const Packet factor = pset1<Packet>(out.factor());
     ALTMIN_UNROLL
     for (int j = 0; j < Columns; ++j) {
       ALTMIN_UNROLL
       for (int p = 0; p < Packets; ++p) {
-        Scalar* const place = places[j] + p * lanes;
         const Packet product = pmul(alpha, sums[j][p]);
-        pstoreu(place, out.adds ? padd(ploadu<Packet>(place), product) : product);
+        pstoreu(places[j] + p * lanes,
+                out.adds() ? pmadd(factor, ploadu<Packet>(addends[j] + p * lanes), product) : product);
       }
     }
   }
 
-  EIGEN_DONT_INLINE static void put(const Scalar* sums, Index count, Scalar alpha, bool adds, Scalar* place) {
-    for (Index i = 0; i < count; ++i) place[i] = adds ? place[i] + alpha * sums[i] : alpha * sums[i];
+  EIGEN_DONT_INLINE static void put(const Scalar* sums, Index count, Scalar alpha, const Scalar* addend, Scalar factor,
+                                    Scalar* place) {
+    for (Index i = 0; i < count; ++i) {
+      const Scalar product = alpha * sums[i];
+      place[i] = addend != nullptr ? factor * addend[i] + product : product;
+    }
   }
 };
 
@@ -341,7 +381,9 @@ struct DotTile {
   }
 };
 
-}  // namespace altmin::detail
+}  // namespace detail
+
+}  // namespace altmin
 
 #undef ALTMIN_UNROLL
 #undef ALTMIN_KEEP_LOADED

@@ -71,9 +71,9 @@ struct CodeStep {
   }
 
   /// Takes it for all elements, with their slope in `down`. Writes the code as well.
-  void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, View<Scalar> down) const {
+  void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, ConstView<Scalar> down) const {
     for_each_piece(lane, [&](Index i, auto count) {
-      auto g = piece(down, i, count);
+      Eigen::Array<Scalar, decltype(count)::value, 1> g = piece(down, i, count);
       const auto c0 = piece(start, i, count);
       auto delta = piece(displacement, i, count);
       auto v = piece(velocity, i, count);

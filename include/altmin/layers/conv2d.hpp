@@ -288,11 +288,12 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       for_each_part(x, t, memory, [&](const Part& part) {
         const Scalar* const weights = weight().data() + part.channel * window_.area() * config_.outputs;
         for_each_tile(part.positions, tile_rows(part.positions), [&](Index p, Index rows) {
-          Tile::multiply(
-              detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
-              detail::RightRows<Scalar>{weights, config_.outputs}, part.channels * window_.area(), rows,
-              config_.outputs,
-              {y.address(part.position + p, t), window_.positions(), Scalar(1), with_bias || part.channel > 0});
+          Scalar* const out = y.address(part.position + p, t);
+          const Index step = window_.positions();
+          const bool adds = with_bias || part.channel > 0;
+          Tile::multiply(detail::ScatteredLeftPanel<Scalar>{memory + p, offsets_.data()},
+                         detail::RightRows<Scalar>{weights, config_.outputs}, part.channels * window_.area(), rows,
+                         config_.outputs, {out, step, Scalar(1), adds ? Addend<Scalar>{out, step} : Addend<Scalar>{}});
         });
       });
     });
@@ -373,10 +374,12 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     for_each_band(x, dy.cols(), seen, memory, [&](Index t, Index position, Index positions) {
       for_each_tile(positions, depth, [&](Index p, Index length) {
         for_each_tile(config_.outputs, Tile::rows, [&](Index o, Index rows) {
+          Scalar* const out = gradient.address(o, first);
+          const Index step = gradient.outerStride();
           Tile::pack(dy.address(o * window_.positions() + position + p, t), window_.positions(), 1, rows, length,
                      packed);
           Tile::multiply(LeftPanel{packed, Tile::rows}, detail::ScatteredRightColumns<Scalar>{memory + p, seen.offsets},
-                         length, rows, count, {gradient.address(o, first), gradient.outerStride(), Scalar(1), true});
+                         length, rows, count, {out, step, Scalar(1), {out, step}});
         });
       });
     });

@@ -43,13 +43,9 @@ class Dense::Layer : public FullyConnectedLayer<Dense, Layer<Scalar>, Scalar> {
   }
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    View<Scalar> y = at.y;
-    if (this->config().bias) {
-      y.colwise() = this->bias().col(0);
-      multiply<Scalar>(lane, weight(), at.x, y, Scalar(1), Write::add);
-    } else {
-      multiply<Scalar>(lane, weight(), at.x, y);
-    }
+    using Sum = Addend<Scalar>;
+    const Sum bias = this->config().bias ? Sum::each_column(this->bias().data()) : Sum{};
+    multiply<Scalar>(lane, weight(), at.x, at.y, Scalar(1), bias);
   }
 
   void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,

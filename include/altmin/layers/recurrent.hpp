@@ -146,9 +146,9 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     for (auto& gradient : gradients) gradient.setZero();
     for (Index t = 0; t < steps_; ++t) {
       const ConstView<Scalar> slope = step(dy, t);
-      multiply<Scalar>(lane, slope, transposed(step(at.x, t)), gradients[0], Scalar(1), Write::add);
+      multiply<Scalar>(lane, slope, transposed(step(at.x, t)), gradients[0], Scalar(1), gradients[0]);
       const ConstView<Scalar> state = step(ConstView<Scalar>{at.trace.samples}, t);
-      if (t > 0) multiply<Scalar>(lane, slope, transposed(state), gradients[1], Scalar(1), Write::add);
+      if (t > 0) multiply<Scalar>(lane, slope, transposed(state), gradients[1], Scalar(1), gradients[1]);
       for (Index i = 0; config_.bias && i < slope.cols(); ++i) gradients[2] += slope.col(i);
     }
   }
@@ -214,7 +214,7 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
         find_state(states, y, t);
         multiply<Scalar>(own, value(0), step(x, t), step(y, t));
         if (config_.bias) step(y, t).colwise() += value(2).col(0);
-        if (t > 0) multiply<Scalar>(own, recurrent_weight(), step(states, t), step(y, t), Scalar(1), Write::add);
+        if (t > 0) multiply<Scalar>(own, recurrent_weight(), step(states, t), step(y, t), Scalar(1), step(y, t));
       }
     });
   }

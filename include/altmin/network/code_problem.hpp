@@ -173,14 +173,13 @@ struct CodeProblem {
       const bool start = iteration == 0;
       const bool end = iteration + 1 == iterations;
       if (by_normal_matrix) {
-        slope = asked;
-        if (!start) multiply<Scalar>(lane, way_down, moved, slope, Scalar(-1), Write::add);
+        if (!start) multiply<Scalar>(lane, way_down, moved, slope, Scalar(-1), asked);
       } else if (by_matrix) {
         multiply<Scalar>(lane, way_down, residual, slope);
       } else {
         block[top()].pull_back(lane, block.point(start ? from : at, top()), residual, slope);
       }
-      move(lane, descent, at, start, end);
+      move(lane, descent, by_normal_matrix && start ? asked : ConstView<Scalar>{slope}, at, start, end);
       if (by_normal_matrix && !end) continue;
       if (by_matrix) {
         multiply<Scalar>(lane, matrix(), moved, change);
@@ -193,29 +192,28 @@ struct CodeProblem {
 
   /// From the slope at the input of the block's last layer down to the code, a step of it, and up again to how far that
   /// input has moved.
-  void move(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, const BlockPoint<Scalar>& at, bool start,
-            bool end) {
+  void move(const Lane<Scalar>& lane, CodeDescent<Scalar>& descent, ConstView<Scalar> slope,
+            const BlockPoint<Scalar>& at, bool start, bool end) {
     const Index between = top() - 1;  // layers between the first and the last
-    Buffer<Scalar>& slope = between > 0 ? descent.inner_slope : descent.slope;
     Buffer<Scalar>& moved = between > 0 ? descent.inner_moved : descent.moved;
     const bool by_point = !block.steps_in_place();
     if (between > 0) {
-      slope.fit(block[0].output().size(), samples());
+      descent.inner_slope.fit(block[0].output().size(), samples());
       moved.fit(block[0].output().size(), samples());
       if (start || by_point) {
         block.part(1, between)
-            .pull_back(lane, block.part_point(start ? from : at, 1, between), descent.slope.view(), slope.view(),
+            .pull_back(lane, block.part_point(start ? from : at, 1, between), slope, descent.inner_slope.view(),
                        descent.scratch);
       } else {
-        block[1].pull_back_moved(lane, block.point(from, 1), moved.view(), descent.moved.view(), descent.slope.view(),
-                                 slope.view());
+        block[1].pull_back_moved(lane, block.point(from, 1), moved.view(), descent.moved.view(), slope,
+                                 descent.inner_slope.view());
       }
+      slope = descent.inner_slope.view();
     }
-    const CodeStep<Scalar> step{
-        rates,        start, end,         slope.view(), descent.pulled.view(), descent.velocity.view(),
-        displacement, code,  moved.view()};
+    const CodeStep<Scalar> step{rates,        start, end,         slope, descent.pulled.view(), descent.velocity.view(),
+                                displacement, code,  moved.view()};
     if (top() == 0) {
-      step.take_all(lane, from.x, slope.view());
+      step.take_all(lane, from.x, slope);
       moved.view() = displacement;
       return;
     }

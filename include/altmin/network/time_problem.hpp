@@ -95,18 +95,13 @@ struct TimeProblem {
     shared.rate /= static_cast<Scalar>(layer.steps());
     layer.with_nonlinearity([&](const auto& s) {
       for (int iteration = 0; iteration < iterations; ++iteration) {
-        descent.slope.view() = wanted;
-        if (iteration > 0) multiply<Scalar>(lane, normal, moved, descent.slope.view(), Scalar(-1), Write::add);
+        ConstView<Scalar> slope = wanted;
+        if (iteration > 0) {
+          multiply<Scalar>(lane, normal, moved, descent.slope.view(), Scalar(-1), wanted);
+          slope = descent.slope.view();
+        }
         s.step_through(lane, {c0, s0, {}}, {},
-                       {shared,
-                        iteration == 0,
-                        false,
-                        descent.slope.view(),
-                        {},
-                        descent.velocity.view(),
-                        displacement,
-                        {},
-                        moved});
+                       {shared, iteration == 0, false, slope, {}, descent.velocity.view(), displacement, {}, moved});
       }
       part(code.asked.view(), t) = displacement;
       displacement += part(code.displacement.view(), t);

@@ -37,8 +37,8 @@ class CoactivationMemory {
   }
   void add_part(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
     const auto fresh = static_cast<Scalar>(forgetting > 0 ? forgetting : 1);
-    multiply_symmetric<Scalar>(lane, a, transposed(a), inputs_, fresh, Write::add);
-    multiply<Scalar>(lane, c, transposed(a), targets_, fresh, Write::add);
+    multiply_symmetric<Scalar>(lane, a, transposed(a), inputs_, fresh, inputs_);
+    multiply<Scalar>(lane, c, transposed(a), targets_, fresh, targets_);
   }
 
   /// Block coordinate descent from `weight` (outputs x inputs): column by column
@@ -95,8 +95,8 @@ class CoactivationMemory {
     for (Index start = 0; start < weight.cols(); start += block_columns) {
       const Index width = std::min(block_columns, weight.cols() - start);
       View<Scalar> gap{gap_.view().data() + first, count, width, gap_.rows()};  // B - W A for these columns
-      gap = targets_.block(first, start, count, width);
-      multiply<Scalar>(lane, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1), Write::add);
+      multiply<Scalar>(lane, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1),
+                       targets_.block(first, start, count, width));
       for (Index j = 0; j < width; ++j) {
         const Scalar threshold = start + j < shrinking ? lambda : Scalar(0);
         const Scalar inverse = Scalar(1) / (inputs_(start + j, start + j) + Scalar(1e-10));

@@ -44,13 +44,13 @@ class PreconditionedStep {
     const auto columns = static_cast<double>(residual.cols());
     if (steps_ % rates.memory_interval == 0 || steps_ < rates.memory_interval) {
       ++additions_;
-      forget(lane, rates.forgetting, input_memory_);
-      forget(lane, rates.forgetting, output_memory_);
       const auto weight = static_cast<Scalar>(rates.forgetting / columns);
-      for_each_part([&](Index, ConstView<Scalar> a) {
-        multiply_symmetric<Scalar>(lane, a, transposed(a), input_memory_, weight, Write::add);
+      const auto kept = static_cast<Scalar>(1 - rates.forgetting);
+      for_each_part([&](Index first, ConstView<Scalar> a) {
+        multiply_symmetric<Scalar>(lane, a, transposed(a), input_memory_, weight,
+                                   {input_memory_, first == 0 ? kept : Scalar(1)});
       });
-      multiply_symmetric<Scalar>(lane, residual, transposed(residual), output_memory_, weight, Write::add);
+      multiply_symmetric<Scalar>(lane, residual, transposed(residual), output_memory_, weight, {output_memory_, kept});
     }
     if (steps_ == next_root_) take_roots(lane, rates);
     scaled_residual_.fit(residual.rows(), residual.cols());
@@ -64,22 +64,21 @@ class PreconditionedStep {
     const double size = std::sqrt(mean_square_ / correction) + 1e-30;
     const auto momentum = static_cast<Scalar>(rates.momentum);
     const auto share = static_cast<Scalar>((1 - rates.momentum) / (size * columns));
-    lane.parallel_ranges(velocity_.cols(), velocity_.rows(),
-                         [&](Index first, Index count) { velocity_.middleCols(first, count) *= momentum; });
     const bool few_outputs = residual.rows() < residual.cols();
     if (few_outputs) scaled_.fit(residual.rows(), velocity_.cols());
     for_each_part([&](Index first, ConstView<Scalar> a) {
       const auto part = scaled_residual_.view().slice(first, a.cols());
       if (few_outputs) {
-        multiply<Scalar>(lane, part, transposed(a), scaled_.view(), Scalar(1),
-                         first == 0 ? Write::replace : Write::add);
+        const auto before = first == 0 ? Addend<Scalar>{} : scaled_.view();
+        multiply<Scalar>(lane, part, transposed(a), scaled_.view(), Scalar(1), before);
       } else {
         scaled_.fit(a.rows(), a.cols());
         multiply<Scalar>(lane, input_root_, a, scaled_.view());
-        multiply<Scalar>(lane, part, transposed(scaled_.view()), velocity_, share, Write::add);
+        multiply<Scalar>(lane, part, transposed(scaled_.view()), velocity_, share,
+                         {velocity_, first == 0 ? momentum : Scalar(1)});
       }
     });
-    if (few_outputs) multiply<Scalar>(lane, scaled_.view(), input_root_, velocity_, share, Write::add);
+    if (few_outputs) multiply<Scalar>(lane, scaled_.view(), input_root_, velocity_, share, {velocity_, momentum});
     return correction;
   }
 
@@ -115,12 +114,6 @@ class PreconditionedStep {
   }
 
  private:
-  static void forget(const Lane<Scalar>& lane, double forgetting, Matrix<Scalar>& memory) {
-    lane.parallel_ranges(memory.cols(), memory.rows(), [&](Index first, Index count) {
-      memory.middleCols(first, count) *= static_cast<Scalar>(1 - forgetting);
-    });
-  }
-
   void take_roots(const Lane<Scalar>& lane, const PreconditionedRates& rates) {
     // Running averages that began at 0 amount to 1 - (1 - f)^t of what they estimate.
     const double full = 1 - std::pow(1 - rates.forgetting, static_cast<double>(additions_));
