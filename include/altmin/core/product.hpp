@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -176,9 +177,6 @@ class Workers {
 
 namespace detail {
 
-/// Which part of a product is wanted.
-enum class Triangle { all, lower };
-
 /// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, no longer than `limit`.
 struct Cut {
   Cut(Index length_, Index limit, Index unit_)
@@ -266,11 +264,32 @@ class LeftPanels {
   Index first_packed_;
 };
 
-/// A product of which the packing memory can hold the left factor. Row 0 of it stands in row `row` of the whole
-/// product.
+/// Multiplies the rows of a register tile, or fewer, by those columns of a panel that are wanted: in row i the first
+/// `diagonal` + i, and some more.
+template <class Scalar>
+void multiply_below(const LeftPanel<Scalar>& rows, const RightPanel<Scalar>& columns, Index depth, Index row_count,
+                    Index column_count, const ProductOutput<Scalar>& out, Index diagonal) {
+  using Tile = RegisterTile<Scalar>;
+  // Columns beyond the diagonal of a packet of rows are for the packets below it alone.
+  Index from = 0;
+  for (Index skipped = 0; skipped < row_count && from < column_count; skipped += Tile::lanes) {
+    const Index to = std::clamp<Index>(diagonal + skipped + Tile::lanes, from, column_count);
+    if (from < to) {
+      Tile::multiply(rows.from_row(skipped), columns.from_column(from), depth, row_count - skipped, to - from,
+                     out.part(skipped, from));
+    }
+    from = to;
+  }
+}
+
+/// The parts of a triangle's columns in such an order that every two, a long one and a short one, are an equal share.
+inline Index paired(Index i, Index count) { return i % 2 == 0 ? i / 2 : count - 1 - i / 2; }
+
+/// A product of which the packing memory can hold the left factor. In row i its first `diagonal` + i columns are wanted,
+/// or all.
 template <class Scalar>
 void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                    const ProductOutput<Scalar>& out, Triangle triangle, Index row) {
+                    const ProductOutput<Scalar>& out, Index diagonal) {
   using Tile = RegisterTile<Scalar>;
   constexpr Index work = Index{1} << 23;  // multiplications of a cell, some fifty microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
@@ -279,61 +298,55 @@ void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
   const LeftPanels<Scalar> panels{lane, left};
   lane.parallel_for_leaves(rows.count * columns.count, [&](Index cell, const Lane<Scalar>& own) {
     const Index r = cell % rows.count;
-    Index c = cell / rows.count;
-    // On the left more of a column lies below the diagonal: together with one on the right it is an equal share.
-    if (triangle == Triangle::lower) c = c % 2 == 0 ? c / 2 : columns.count - 1 - c / 2;
+    const Index c = diagonal < right.columns ? paired(cell / rows.count, columns.count) : cell / rows.count;
     const Index first = columns.first(c);
     const Index count = columns.size(c);
-    if (triangle == Triangle::lower && row + rows.first(r + 1) <= first) return;
+    if (diagonal + rows.first(r + 1) <= first) return;
     const RightPanel<Scalar> panel = right_panel(own, right, first, count);
     // Row by row of tiles: one comes from afar, then stays near while it meets all columns of the cell.
     for (Index i = rows.first(r); i < rows.first(r + 1); i += Tile::rows) {
       const Index height = std::min<Index>(Tile::rows, rows.first(r + 1) - i);
-      const LeftPanel<Scalar> tile_rows = panels.rows(i, height);
-      const auto multiply_part = [&](Index skipped, Index from, Index to) {
-        if (from < to) {
-          Tile::multiply(tile_rows.from_row(skipped), panel.from_column(from), left.columns, height - skipped,
-                         to - from, out.part(i + skipped, first + from));
-        }
-      };
-      if (triangle == Triangle::all) {
-        multiply_part(0, 0, count);
-        continue;
-      }
-      // Columns beyond the diagonal of a packet of rows are for the packets below it alone.
-      Index from = 0;
-      for (Index skipped = 0; skipped < height; skipped += Tile::lanes) {
-        const Index to = std::clamp<Index>(row + i + skipped + Tile::lanes - first, from, count);
-        multiply_part(skipped, from, to);
-        from = to;
-      }
+      multiply_below(panels.rows(i, height), panel, left.columns, height, count, out.part(i, first),
+                     diagonal + i - first);
     }
   });
 }
 
-/// The same for a left factor that needs packing and a right one that stays near meanwhile, by bands of rows: each is
-/// packed by the thread that multiplies it, and does not travel between cores.
+/// The same for a left factor that needs packing and a right one that stays near meanwhile, by bands of rows with equal
+/// shares of the work: each is packed by the thread that multiplies it, and does not travel between cores.
 template <class Scalar>
 void multiply_bands(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                    const ProductOutput<Scalar>& out) {
+                    const ProductOutput<Scalar>& out, Index diagonal) {
   using Tile = RegisterTile<Scalar>;
   constexpr Index work = Index{1} << 24;  // multiplications of a band, some hundred microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
-  const Index least = 2 * Tile::rows;
-  const Cut bands = Cut::shared(left.rows, std::max(least, work / (right.columns * left.columns)), Index{Tile::lanes});
-  lane.parallel_for_leaves(bands.count, [&](Index b, const Lane<Scalar>& own) {
+  const bool whole = diagonal >= right.columns;
+  const Index least = (whole ? 2 : 4) * Tile::rows;
+  const Cut cut = Cut::shared(left.rows, std::max(least, work / (right.columns * left.columns)), Index{Tile::lanes});
+  const auto begin = [&](Index b) {
+    if (whole || b == cut.count) return cut.first(b);
+    // Above row i there is d i + i^2 / 2 wanted.
+    const auto d = static_cast<double>(diagonal), n = static_cast<double>(left.rows);
+    const double share = (d * n + n * n / 2) * static_cast<double>(b) / static_cast<double>(cut.count);
+    const double row = std::sqrt(d * d + 2 * share) - d;
+    return static_cast<Index>(row / Tile::lanes + 0.5) * Tile::lanes;
+  };
+  lane.parallel_for_leaves(cut.count, [&](Index b, const Lane<Scalar>& own) {
+    const Index first = begin(b);
+    const Index end = begin(b + 1);
     const auto for_each_tile = [&](auto&& use) {
-      for (Index i = bands.first(b); i < bands.first(b + 1); i += Tile::rows) {
-        use(i, std::min<Index>(Tile::rows, bands.first(b + 1) - i),
-            own.packing().leaf() + (i - bands.first(b)) * left.columns);
+      for (Index i = first; i < end; i += Tile::rows) {
+        use(i, std::min<Index>(Tile::rows, end - i), own.packing().leaf() + (i - first) * left.columns);
       }
     };
     for_each_tile([&](Index i, Index height, Scalar* packed) { pack_rows(left, i, height, packed); });
-    for (Index j = 0; j < right.columns; j += width) {
-      const Index count = std::min(width, right.columns - j);
+    const Index columns = std::min(right.columns, diagonal + end);
+    for (Index j = 0; j < columns; j += width) {
+      const Index count = std::min(width, columns - j);
       const RightPanel<Scalar> panel = right_panel(own, right, j, count);
       for_each_tile([&](Index i, Index height, Scalar* packed) {
-        Tile::multiply(LeftPanel<Scalar>{packed, Tile::rows}, panel, left.columns, height, count, out.part(i, j));
+        multiply_below(LeftPanel<Scalar>{packed, Tile::rows}, panel, left.columns, height, count, out.part(i, j),
+                       diagonal + i - j);
       });
     }
   });
@@ -383,9 +396,12 @@ void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
 }
 #endif
 
+/// Which part of a product is wanted.
+enum class Part { all, lower };
+
 template <class Scalar>
-void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
-                       View<Scalar> out, Scalar alpha, const Addend<Scalar>& addend, Triangle triangle) {
+void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
+                   Scalar alpha, const Addend<Scalar>& addend, Part part) {
   eigen_assert(left.columns == right.rows && out.rows() == left.rows && out.cols() == right.columns);
   if (out.size() == 0) return;
   if (left.columns == 0) return begin_sum(out, addend);
@@ -396,7 +412,7 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
 #ifdef EIGEN_USE_BLAS
   begin_sum(out, addend);
   multiply_blas(lane, left, right, out, alpha);
-  (void)triangle;
+  (void)part;
 #else
   const Cut depths{left.columns, PackingBuffer<Scalar>::depth, 8};
   const Cut rows{left.rows, PackingBuffer<Scalar>::rows, RegisterTile<Scalar>::rows};
@@ -407,11 +423,12 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
       const Factor<Scalar> left_part = slab.row_range(rows.first(r), rows.size(r));
       const Factor<Scalar> right_part = right.row_range(depths.first(d), depths.size(d));
       const ProductOutput<Scalar> out_part = whole.part(rows.first(r), 0);
-      const bool near = right_part.rows * right_part.columns <= PackingBuffer<Scalar>::room / 8;
-      if (triangle == Triangle::all && needs_packing(left) && near) {
-        multiply_bands(lane, left_part, right_part, out_part);
+      const Index diagonal = part == Part::lower ? rows.first(r) : right.columns;
+      const bool near = right_part.rows * right_part.columns <= PackingBuffer<Scalar>::room / 4;
+      if (needs_packing(left) && near) {
+        multiply_bands(lane, left_part, right_part, out_part, diagonal);
       } else {
-        multiply_cells(lane, left_part, right_part, out_part, triangle, rows.first(r));
+        multiply_cells(lane, left_part, right_part, out_part, diagonal);
       }
     }
   }
@@ -428,14 +445,14 @@ void multiply_triangle(const Lane<Scalar>& lane, const Factor<Scalar>& left, con
 template <class Scalar>
 void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
               Scalar alpha = Scalar(1), const Addend<Scalar>& addend = {}) {
-  detail::multiply_triangle(lane, left, right, out, alpha, addend, detail::Triangle::all);
+  detail::multiply_part(lane, left, right, out, alpha, addend, detail::Part::all);
 }
 
 /// The same for a product that is symmetric, as that with the own transpose, and an addend that is: at half the price.
 template <class Scalar>
 void multiply_symmetric(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
                         View<Scalar> out, Scalar alpha = Scalar(1), const Addend<Scalar>& addend = {}) {
-  detail::multiply_triangle(lane, left, right, out, alpha, addend, detail::Triangle::lower);
+  detail::multiply_part(lane, left, right, out, alpha, addend, detail::Part::lower);
   using Tile = detail::RegisterTile<Scalar>;
   const auto mirror = [&](Index first, Index end) {  // columns of one square
     Index i = first;
