@@ -120,6 +120,26 @@ TEMPLATE_TEST_CASE("difference() is f(x + dx) - f(x) for large dx, from and into
   check(Dropout{0.3});
 }
 
+TEMPLATE_TEST_CASE("piecewise linear activations are exact, however small a move or a slope is", "[layers]", float,
+                   double) {
+  using S = TestType;
+  const S tiny = S(1e-20);
+  Random random{Seed{2}};
+  const auto check = [&](const auto& config, S below) {
+    auto probe = support::probe(config, random_matrix<S>(5, 30, random, -1, 1));
+    probe.x.col(0).setZero();
+    CAPTURE(std::string(probe.layer.name));
+    const auto side = [&](Index i) { return probe.x(i) > 0 ? S(1) : below; };
+    const auto dx = random_matrix<S>(5, 30, random, -tiny, tiny);
+    const auto slopes = probe.pull_back(dx);
+    for (Index i = 0; i < dx.size(); ++i) CHECK(slopes(i) == side(i) * dx(i));
+    const auto change = probe.move(dx);
+    for (Index i = 5; i < dx.size(); ++i) CHECK(change(i) == side(i) * dx(i));
+  };
+  check(Relu{}, S(0));
+  check(LeakyRelu{0.25}, S(0.25));
+}
+
 TEST_CASE("dropout keeps one mask for a step, and the mean", "[layers]") {
   const Matrix<double> ones = Matrix<double>::Ones(100, 100);
   auto probe = support::probe(Dropout{0.2}, ones);

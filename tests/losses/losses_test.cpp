@@ -84,6 +84,14 @@ TEMPLATE_TEST_CASE("softmax cross-entropy is -log of the label's probability", "
   }
   const double sum = evaluate<TestType>(loss, scores, labels).sum;
   CHECK(std::abs(sum / static_cast<double>(expected) - 1) < roundings<TestType>());
+
+  // Into part of a larger matrix, whose rest stays.
+  Matrix<TestType> frame = Matrix<TestType>::Constant(7, 5, 9);
+  const View<TestType> inner{&frame(1, 1), 5, 4, frame.outerStride()};
+  const Target<TestType> target{labels.data(), 4};
+  CHECK(std::abs(loss.template evaluate<TestType>(scores, target, inner) / sum - 1) < roundings<TestType>());
+  CHECK(relative_error(inner, evaluate<TestType>(loss, scores, target).gradient) < roundings<TestType>());
+  CHECK((frame.array() == 9).count() == 15);
 }
 
 TEMPLATE_TEST_CASE("softmax cross-entropy stands extreme scores", "[losses]", float, double) {

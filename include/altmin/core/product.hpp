@@ -285,8 +285,8 @@ void multiply_below(const LeftPanel<Scalar>& rows, const RightPanel<Scalar>& col
 /// The parts of a triangle's columns in such an order that every two, a long one and a short one, are an equal share.
 inline Index paired(Index i, Index count) { return i % 2 == 0 ? i / 2 : count - 1 - i / 2; }
 
-/// A product of which the packing memory can hold the left factor. In row i its first `diagonal` + i columns are wanted,
-/// or all.
+/// A product of which the packing memory can hold the left factor. In row i its first `diagonal` + i columns are
+/// wanted, or all.
 template <class Scalar>
 void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
                     const ProductOutput<Scalar>& out, Index diagonal) {

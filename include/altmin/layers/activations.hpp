@@ -3,20 +3,10 @@
 #include <array>
 #include <cmath>
 
+#include "altmin/core/where_positive.hpp"
 #include "altmin/layers/elementwise.hpp"
 
 namespace altmin {
-
-namespace detail {
-
-/// Functors rather than Eigen's select(): compilers turn these into vector instructions.
-template <class Scalar>
-struct WherePositive {
-  Scalar otherwise;
-  Scalar operator()(Scalar x, Scalar value) const { return x > Scalar(0) ? value : otherwise * value; }
-};
-
-}  // namespace detail
 
 /// f(x) = x.
 struct Identity {
@@ -68,27 +58,28 @@ class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
 
   Layer(const LeakyRelu& config, Shape input) : ElementwiseLayer<Layer, Scalar>{input}, config_{config} {
     detail::require_option(config.slope >= 0 && config.slope <= 1, "slope", "must be 0 to 1", config.slope);
-    where_positive_ = {static_cast<Scalar>(config.slope)};
+    slope_ = static_cast<Scalar>(config.slope);
   }
   const LeakyRelu& config() const { return config_; }
 
   template <class X>
   auto value(const X& x) const {
-    return x.binaryExpr(x, where_positive_);
+    return x.max(Scalar(0)) + slope_ * x.min(Scalar(0));
   }
   template <class X, class Y, class D>
   auto slope_times(const X& x, const Y&, const D& dy) const {
-    return x.binaryExpr(dy, where_positive_);
+    const auto above = x.binaryExpr(dy, detail::WherePositive<Scalar>{});
+    return above + slope_ * (dy - above);
   }
   template <class X, class Y, class D, class M>
   auto change(const X& x, const Y&, const D& dx, const M&) const {
     // The part above 0 and that below: nothing cancels but what is equal.
-    return (dx.max(-x) + x.min(Scalar(0))) + where_positive_.otherwise * (dx.min(-x) + x.max(Scalar(0)));
+    return (dx.max(-x) + x.min(Scalar(0))) + slope_ * (dx.min(-x) + x.max(Scalar(0)));
   }
 
  private:
   LeakyRelu config_;
-  detail::WherePositive<Scalar> where_positive_{};
+  Scalar slope_ = 0;
 };
 
 /// f(x) = max(x, 0); the derivative at 0 is 0.
@@ -108,7 +99,7 @@ struct Relu {
     }
     template <class X, class Y, class D>
     auto slope_times(const X& x, const Y&, const D& dy) const {
-      return x.binaryExpr(dy, [](Scalar at, Scalar slope) { return at > Scalar(0) ? slope : Scalar(0); });
+      return x.binaryExpr(dy, detail::WherePositive<Scalar>{});
     }
     template <class X, class Y, class D, class M>
     auto change(const X& x, const Y&, const D& dx, const M&) const {

@@ -15,14 +15,13 @@ struct CodeRates {
   Scalar rate;
   Scalar momentum;
 
-  /// The step of an element or of an array of them, see CodeStep: g holds the slope by the code c and is overwritten.
+  /// The step of an element or of an array of them, see CodeStep. slope() is that by the code, c() the code itself: of
+  /// arrays, expressions that are computed anew for each use, as they would leave the registers if they were kept.
   /// `sparse` is whether `sparsity` counts.
   template <class Slope, class Code, class Delta, class Velocity, class Sparse>
-  EIGEN_ALWAYS_INLINE void take(Slope&& g, const Code& c, Delta&& delta, Velocity&& v, Sparse sparse) const {
-    g = pull * g + proximity * delta;
-    if constexpr (sparse) g += sparsity * sign(c);
-    v = momentum * v + g;
-    delta -= rate * (g + momentum * v);
+  EIGEN_ALWAYS_INLINE void take(const Slope& slope, const Code& c, Delta&& delta, Velocity&& v, Sparse sparse) const {
+    v = momentum * v + gradient(slope, c, delta, sparse);
+    delta -= rate * (gradient(slope, c, delta, sparse) + momentum * v);
   }
 
   /// Calls use(sparse) with a constant: loops with an option inside stay loops over single elements.
@@ -32,6 +31,15 @@ struct CodeRates {
   }
 
  private:
+  template <class Slope, class Code, class Delta, class Sparse>
+  auto gradient(const Slope& slope, const Code& c, const Delta& delta, Sparse) const {
+    if constexpr (Sparse::value) {
+      return pull * slope() + proximity * delta + sparsity * sign(c());
+    } else {
+      return pull * slope() + proximity * delta;
+    }
+  }
+
   static Scalar sign(Scalar c) { return c > Scalar(0) ? Scalar(1) : c < Scalar(0) ? Scalar(-1) : Scalar(0); }
   template <class Array>
   static auto sign(const Array& c) {
@@ -60,38 +68,41 @@ struct CodeStep {
   View<Scalar> code;    // written, unless the layer steps in place
   View<Scalar> change;  // of the layer's output since c0; holds that of the step before
 
-  /// Takes the step for a piece of the elements, `g` holding their slope.
-  template <class G, class Start, class Delta, class Velocity>
-  void take(G& g, const Start& c0, Delta& delta, Velocity& v) const {
-    if (first) {
-      delta.setZero();
-      v.setZero();
-    }
-    rates.with_sparsity([&](auto sparse) { rates.take(g, c0 + delta, delta, v, sparse); });
+  /// Takes the step for a piece of the elements whose slope is given.
+  template <class Slope, class Start, class Delta, class Velocity>
+  EIGEN_ALWAYS_INLINE void take(const Slope& down, const Start& c0, Delta& delta, Velocity& v) const {
+    rates.with_sparsity([&](auto sparse) {
+      rates.take(
+          down, [&] { return c0 + delta; }, delta, v, sparse);
+    });
   }
 
   /// Takes it for all elements, with their slope in `down`. Writes the code as well.
   void take_all(const Lane<Scalar>& lane, ConstView<Scalar> start, ConstView<Scalar> down) const {
-    for_each_piece(lane, [&](Index i, auto count) {
-      Eigen::Array<Scalar, decltype(count)::value, 1> g = piece(down, i, count);
-      const auto c0 = piece(start, i, count);
-      auto delta = piece(displacement, i, count);
-      auto v = piece(velocity, i, count);
-      take(g, c0, delta, v);
-      piece(code, i, count) = c0 + delta;
+    for_each_piece(lane, [step = *this, start, down](Index i, auto size) {
+      const auto c0 = piece(start, i, size);
+      auto delta = piece(step.displacement, i, size);
+      auto v = piece(step.velocity, i, size);
+      if (step.first) {
+        delta.setZero();
+        v.setZero();
+      }
+      step.take([&] { return piece(down, i, size); }, c0, delta, v);
+      piece(step.code, i, size) = c0 + delta;
     });
   }
 
   /// Calls use(i, size) for pieces that make up all elements, in parallel; `size` is a constant, so that what happens
-  /// to a piece happens in registers.
+  /// to a piece happens in registers. So does all that `use` holds: each thread has it to itself.
   template <class Use>
-  void for_each_piece(const Lane<Scalar>& lane, Use&& use) const {
+  void for_each_piece(const Lane<Scalar>& lane, const Use& use) const {
     const Index rows = displacement.rows();
     lane.parallel_ranges(displacement.cols(), rows, [&](Index first_column, Index columns) {
+      const Use own = use;
       const Index end = (first_column + columns) * rows;
       Index i = first_column * rows;
-      for (; i + piece_size <= end; i += piece_size) use(i, std::integral_constant<int, piece_size>{});
-      for (; i < end; ++i) use(i, std::integral_constant<int, 1>{});
+      for (; i + piece_size <= end; i += piece_size) own(i, std::integral_constant<int, piece_size>{});
+      for (; i < end; ++i) own(i, std::integral_constant<int, 1>{});
     });
   }
 
@@ -106,7 +117,7 @@ struct CodeStep {
   }
 
  private:
-  static constexpr int piece_size = 2 * Eigen::internal::packet_traits<Scalar>::size;
+  static constexpr int piece_size = Eigen::internal::packet_traits<Scalar>::size;
 };
 
 }  // namespace altmin

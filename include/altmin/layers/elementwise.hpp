@@ -54,21 +54,20 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
 
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>&,
                     const CodeStep<Scalar>& step) const {
-    step.for_each_piece(lane, [&](Index i, auto count) {
-      const auto c0 = step.piece(from.x, i, count);
-      const auto y0 = step.piece(from.y, i, count);
-      const auto slope = step.piece(step.slope, i, count);
-      auto delta = step.piece(step.displacement, i, count);
-      auto v = step.piece(step.velocity, i, count);
-      auto change = step.piece(step.change, i, count);
-      Eigen::Array<Scalar, decltype(count)::value, 1> g;
+    step.for_each_piece(lane, [layer = self(), x = from.x, y = from.y, step](Index i, auto size) {
+      const auto c0 = step.piece(x, i, size);
+      const auto y0 = step.piece(y, i, size);
+      auto delta = step.piece(step.displacement, i, size);
+      auto v = step.piece(step.velocity, i, size);
+      auto change = step.piece(step.change, i, size);
       if (step.first) {
-        g = self().slope_times(c0, y0, slope);
-      } else {
-        g = self().slope_times(c0 + delta, y0 + change, slope);
+        delta.setZero();
+        v.setZero();
+        change.setZero();
       }
-      step.take(g, c0, delta, v);
-      change = self().change(c0, y0, delta, c0 + delta);
+      step.take([&] { return layer.slope_times(c0 + delta, y0 + change, step.piece(step.slope, i, size)); }, c0, delta,
+                v);
+      change = layer.change(c0, y0, delta, c0 + delta);
     });
   }
   bool steps_in_place() const { return true; }

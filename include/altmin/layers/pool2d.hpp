@@ -290,7 +290,7 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
       });
       self().pull(Square{}, x, slope[i], g);
       Square::for_each([&](int p) {
-        rates.take(g[p], x[p], move[p], velocity[p], sparse);
+        rates.take([&] { return g[p]; }, [&] { return x[p]; }, move[p], velocity[p], sparse);
         delta[p * count + i] = move[p];
         v[p * count + i] = velocity[p];
       });

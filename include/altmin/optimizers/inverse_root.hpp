@@ -48,8 +48,10 @@ class InverseRoot {
         multiply_symmetric<Scalar>(lane, z->view(), y->view(), t->view(), factor);
       }
       t->view().diagonal().array() += static_cast<Scalar>(1.5 * scale);
-      multiply_symmetric<Scalar>(lane, y->view(), t->view(), product->view());
-      std::swap(y, product);
+      if (low < 0.9999) {  // or nobody needs Y any more
+        multiply_symmetric<Scalar>(lane, y->view(), t->view(), product->view());
+        std::swap(y, product);
+      }
       if (first) {
         std::swap(z, t);
         continue;
