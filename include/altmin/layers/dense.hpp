@@ -44,8 +44,8 @@ class Dense::Layer : public FullyConnectedLayer<Dense, Layer<Scalar>, Scalar> {
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
     using Sum = Addend<Scalar>;
-    const Sum bias = this->config().bias ? Sum::each_column(this->bias().data()) : Sum{};
-    multiply<Scalar>(lane, weight(), at.x, at.y, Scalar(1), bias);
+    const Sum offset = this->config().bias ? Sum::each_column(this->bias().data()) : Sum{};
+    multiply<Scalar>(lane, weight(), at.x, at.y, Scalar(1), offset);
   }
 
   void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
