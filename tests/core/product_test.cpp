@@ -158,13 +158,19 @@ TEMPLATE_TEST_CASE("multiply() gives the same bits for any number of threads", "
         Matrix<TestType>::NullaryExpr(size.rows, size.depth, [&] { return TestType(random.normal()); });
     const Matrix<TestType> b =
         Matrix<TestType>::NullaryExpr(size.depth, size.columns, [&] { return TestType(random.normal()); });
-    std::vector<Matrix<TestType>> results;
+    std::vector<Matrix<TestType>> results, flipped, squares;
     for (const int threads : {1, 2, 5}) {
       Workers<TestType> workers{threads};
       multiply<TestType>(workers.lane(), a, b, results.emplace_back(size.rows, size.columns));
+      const Matrix<TestType> at = a.transpose();
+      multiply<TestType>(workers.lane(), transposed(at), b, flipped.emplace_back(size.rows, size.columns));
+      auto& square = squares.emplace_back(Matrix<TestType>::Ones(size.rows, size.rows));
+      multiply_symmetric<TestType>(workers.lane(), transposed(at), at, square, TestType(0.3), {square, TestType(0.7)});
     }
-    CHECK(results[1] == results[0]);
-    CHECK(results[2] == results[0]);
+    for (const auto* same : {&results, &flipped, &squares}) {
+      CHECK((*same)[1] == (*same)[0]);
+      CHECK((*same)[2] == (*same)[0]);
+    }
   }
 }
 

@@ -264,7 +264,7 @@ class LeftPanels {
   Index first_packed_;
 };
 
-/// Multiplies the rows of a register tile, or fewer, by those columns of a panel that are wanted: in row i the first
+/// Multiplies the rows of a register tile, or fewer, by those columns of a panel that are wanted: in row i those up to
 /// `diagonal` + i, and some more.
 template <class Scalar>
 void multiply_below(const LeftPanel<Scalar>& rows, const RightPanel<Scalar>& columns, Index depth, Index row_count,
@@ -285,7 +285,7 @@ void multiply_below(const LeftPanel<Scalar>& rows, const RightPanel<Scalar>& col
 /// The parts of a triangle's columns in such an order that every two, a long one and a short one, are an equal share.
 inline Index paired(Index i, Index count) { return i % 2 == 0 ? i / 2 : count - 1 - i / 2; }
 
-/// A product of which the packing memory can hold the left factor. In row i its first `diagonal` + i columns are
+/// A product of which the packing memory can hold the left factor. In row i the columns up to `diagonal` + i are
 /// wanted, or all.
 template <class Scalar>
 void multiply_cells(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right,
@@ -321,11 +321,11 @@ void multiply_bands(const Lane<Scalar>& lane, const Factor<Scalar>& left, const 
   constexpr Index work = Index{1} << 24;  // multiplications of a band, some hundred microseconds
   constexpr Index width = PackingBuffer<Scalar>::columns;
   const bool whole = diagonal >= right.columns;
-  const Index least = (whole ? 2 : 4) * Tile::rows;
+  const Index least = (whole ? 2 : 4) * Tile::rows;  // the last bands of a triangle are low
   const Cut cut = Cut::shared(left.rows, std::max(least, work / (right.columns * left.columns)), Index{Tile::lanes});
   const auto begin = [&](Index b) {
     if (whole || b == cut.count) return cut.first(b);
-    // Above row i there is d i + i^2 / 2 wanted.
+    // Above row i there is about d i + i^2 / 2 wanted.
     const auto d = static_cast<double>(diagonal), n = static_cast<double>(left.rows);
     const double share = (d * n + n * n / 2) * static_cast<double>(b) / static_cast<double>(cut.count);
     const double row = std::sqrt(d * d + 2 * share) - d;
@@ -378,11 +378,12 @@ void multiply_vector(const Factor<Scalar>& left, const Factor<Scalar>& right, Vi
 /// By the BLAS that Eigen has been told to use, each column band in one call.
 template <class Scalar>
 void multiply_blas(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
-                   Scalar alpha) {
+                   Scalar alpha, const Addend<Scalar>& addend) {
   constexpr Index work = Index{1} << 23;
   const Cut columns = Cut::shared(right.columns, std::max<Index>(work / (left.rows * left.columns), 32), 32);
   lane.parallel_for_leaves(columns.count, [&](Index c, const Lane<Scalar>&) {
-    auto part = out.middleCols(columns.first(c), columns.size(c));
+    View<Scalar> part = out.slice(columns.first(c), columns.size(c));
+    begin_sum(part, addend.part(0, columns.first(c)));
     const Factor<Scalar> band = right.column_range(columns.first(c), columns.size(c));
     const auto add = [&](const auto& a) {
       if (right.transposed) {
@@ -410,8 +411,7 @@ void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
     return multiply_vector(left, right, out, alpha);
   }
 #ifdef EIGEN_USE_BLAS
-  begin_sum(out, addend);
-  multiply_blas(lane, left, right, out, alpha);
+  multiply_blas(lane, left, right, out, alpha, addend);
   (void)part;
 #else
   const Cut depths{left.columns, PackingBuffer<Scalar>::depth, 8};
@@ -439,9 +439,9 @@ void multiply_part(const Lane<Scalar>& lane, const Factor<Scalar>& left, const F
 
 /// out = alpha left right + addend. Every product of the library goes through here.
 ///
-/// Large products are cut into cells that run in parallel. Each element is summed up in the same order whatever the
-/// cut, so the result is the same bits for any number of threads. With EIGEN_USE_BLAS defined, as Eigen documents it,
-/// the BLAS multiplies, which then should not start threads of its own.
+/// Large products are cut into cells or bands that run in parallel. Each element is summed up in the same order
+/// whatever the cut, so the result is the same bits for any number of threads. With EIGEN_USE_BLAS defined, as Eigen
+/// documents it, the BLAS multiplies, which then should not start threads of its own.
 template <class Scalar>
 void multiply(const Lane<Scalar>& lane, const Factor<Scalar>& left, const Factor<Scalar>& right, View<Scalar> out,
               Scalar alpha = Scalar(1), const Addend<Scalar>& addend = {}) {

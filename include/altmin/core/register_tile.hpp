@@ -27,8 +27,8 @@
 
 namespace altmin {
 
-/// What a product is added to: `factor` times a matrix of its shape, which may be the product's own output. By default
-/// nothing.
+/// What a product is added to: `factor` times a matrix of its shape, which is the product's own output or lies apart
+/// from it. By default nothing.
 template <class Scalar>
 struct Addend {
   Addend() = default;
@@ -239,7 +239,8 @@ struct RegisterTile {
 
  private:
   /// How many columns of some rows can be read in whole packets. One that would not be full begins above, with rows of
-  /// the packet before; where there is none, it can end in the columns that follow, if those are all that does.
+  /// the packet before. Where there is none, it runs on into the next columns: they must follow without a gap, and the
+  /// last ones have too few behind them.
   static Index whole_columns(Index row_count, Index column_step, Index depth) {
     if (row_count >= lanes) return depth;
     return column_step == row_count ? std::max<Index>(depth + 1 - (lanes + row_count - 1) / row_count, 0) : 0;

@@ -73,7 +73,7 @@ class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
   }
   template <class X, class Y, class D, class M>
   auto change(const X& x, const Y&, const D& dx, const M&) const {
-    // The part above 0 and that below: nothing cancels but what is equal.
+    // The part above 0 and that below: nothing cancels but what is equal. x is finite.
     return (dx.max(-x) + x.min(Scalar(0))) + slope_ * (dx.min(-x) + x.max(Scalar(0)));
   }
 
@@ -103,7 +103,7 @@ struct Relu {
     }
     template <class X, class Y, class D, class M>
     auto change(const X& x, const Y&, const D& dx, const M&) const {
-      return dx.max(-x) + x.min(Scalar(0));  // nothing cancels but what is equal
+      return dx.max(-x) + x.min(Scalar(0));  // nothing cancels but what is equal; x is finite
     }
   };
 

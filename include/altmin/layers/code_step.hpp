@@ -58,7 +58,7 @@ struct CodeRates {
 template <class Scalar>
 struct CodeStep {
   CodeRates<Scalar> rates;
-  bool first;  // delta and v count as 0, whatever stands there
+  bool first;  // delta, v and change count as 0, whatever stands there
   bool last;   // of the iterations: from here on others read delta
 
   ConstView<Scalar> slope;  // of the layer's output, at the code as it is
@@ -68,12 +68,18 @@ struct CodeStep {
   View<Scalar> code;    // written, unless the layer steps in place
   View<Scalar> change;  // of the layer's output since c0; holds that of the step before
 
-  /// Takes the step for a piece of the elements whose slope is given.
+  /// Sets pieces of what counts as 0 in the first step.
+  template <class... Pieces>
+  void begin(Pieces&... pieces) const {
+    if (first) (pieces.setZero(), ...);
+  }
+
+  /// Takes the step for a piece of the elements, by_code() being their slope by the code.
   template <class Slope, class Start, class Delta, class Velocity>
-  EIGEN_ALWAYS_INLINE void take(const Slope& down, const Start& c0, Delta& delta, Velocity& v) const {
+  EIGEN_ALWAYS_INLINE void take(const Slope& by_code, const Start& c0, Delta& delta, Velocity& v) const {
     rates.with_sparsity([&](auto sparse) {
       rates.take(
-          down, [&] { return c0 + delta; }, delta, v, sparse);
+          by_code, [&] { return c0 + delta; }, delta, v, sparse);
     });
   }
 
@@ -83,17 +89,14 @@ struct CodeStep {
       const auto c0 = piece(start, i, size);
       auto delta = piece(step.displacement, i, size);
       auto v = piece(step.velocity, i, size);
-      if (step.first) {
-        delta.setZero();
-        v.setZero();
-      }
+      step.begin(delta, v);
       step.take([&] { return piece(down, i, size); }, c0, delta, v);
       piece(step.code, i, size) = c0 + delta;
     });
   }
 
   /// Calls use(i, size) for pieces that make up all elements, in parallel; `size` is a constant, so that what happens
-  /// to a piece happens in registers. So does all that `use` holds: each thread has it to itself.
+  /// to a piece happens in registers. So does what `use` holds, which is copied for each range.
   template <class Use>
   void for_each_piece(const Lane<Scalar>& lane, const Use& use) const {
     const Index rows = displacement.rows();

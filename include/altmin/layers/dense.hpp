@@ -43,8 +43,7 @@ class Dense::Layer : public FullyConnectedLayer<Dense, Layer<Scalar>, Scalar> {
   }
 
   void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    using Sum = Addend<Scalar>;
-    const Sum offset = this->config().bias ? Sum::each_column(this->bias().data()) : Sum{};
+    const auto offset = this->config().bias ? Addend<Scalar>::each_column(this->bias().data()) : Addend<Scalar>{};
     multiply<Scalar>(lane, weight(), at.x, at.y, Scalar(1), offset);
   }
 

@@ -7,7 +7,7 @@ namespace altmin {
 /// A layer that maps each element by itself. `Layer` gives, on arrays of any of a batch's elements:
 ///
 ///   value(x)                        f(x)
-///   slope_times(x, y, dy)           f'(x) dy
+///   slope_times(x, y, dy)           f'(x) dy, at a price that may be paid twice: a step on codes does
 ///   change(x, y, dx, moved)         f(x + dx) - f(x), without cancellation; y = f(x), moved = x + dx
 template <class Layer, class Scalar>
 class ElementwiseLayer : public LayerBase<Layer, Scalar> {
@@ -54,17 +54,13 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
 
   void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>&,
                     const CodeStep<Scalar>& step) const {
-    step.for_each_piece(lane, [layer = self(), x = from.x, y = from.y, step](Index i, auto size) {
+    step.for_each_piece(lane, [&layer = self(), x = from.x, y = from.y, step](Index i, auto size) {
       const auto c0 = step.piece(x, i, size);
       const auto y0 = step.piece(y, i, size);
       auto delta = step.piece(step.displacement, i, size);
       auto v = step.piece(step.velocity, i, size);
       auto change = step.piece(step.change, i, size);
-      if (step.first) {
-        delta.setZero();
-        v.setZero();
-        change.setZero();
-      }
+      step.begin(delta, v, change);
       step.take([&] { return layer.slope_times(c0 + delta, y0 + change, step.piece(step.slope, i, size)); }, c0, delta,
                 v);
       change = layer.change(c0, y0, delta, c0 + delta);

@@ -206,14 +206,14 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// All steps in turn, find_state(states, y, t) going before that of step t.
   template <class FindState>
   void evaluate(const Lane<Scalar>& lane, const Point<Scalar>& at, FindState&& find_state) const {
+    const auto offset = config_.bias ? Addend<Scalar>::each_column(value(2).data()) : Addend<Scalar>{};
     for_each_slice(lane, at.x.cols(), [&](const Lane<Scalar>& own, Index first, Index count) {
       const ConstView<Scalar> x = at.x.slice(first, count);
       const View<Scalar> y = at.y.slice(first, count);
       const View<Scalar> states = at.trace.samples.slice(first, count);
       for (Index t = 0; t < steps_; ++t) {
         find_state(states, y, t);
-        multiply<Scalar>(own, value(0), step(x, t), step(y, t));
-        if (config_.bias) step(y, t).colwise() += value(2).col(0);
+        multiply<Scalar>(own, value(0), step(x, t), step(y, t), Scalar(1), offset);
         if (t > 0) multiply<Scalar>(own, recurrent_weight(), step(states, t), step(y, t), Scalar(1), step(y, t));
       }
     });

@@ -36,8 +36,9 @@ class InverseRoot {
     // The eigenvalues of Z Y are in [low^2, 1]. Scaling the cubic so that both ends of [low, 1] meet in the same value
     // brings small ones up by 6.75 an iteration instead of 2.25. All iterates are functions of one symmetric matrix: so
     // are their products.
+    constexpr double enough = 0.9999;
     bool first = true;  // z is the identity
-    for (double low = std::sqrt(static_cast<double>(floor / bound)); low > 0 && (low < 0.9999 || first);
+    for (double low = std::sqrt(static_cast<double>(floor / bound)); low > 0 && (low < enough || first);
          first = false) {
       const double scale = std::sqrt(3 / (1 + low + low * low));
       low = scale * low * (3 - scale * scale * low * low) / 2;
@@ -48,7 +49,7 @@ class InverseRoot {
         multiply_symmetric<Scalar>(lane, z->view(), y->view(), t->view(), factor);
       }
       t->view().diagonal().array() += static_cast<Scalar>(1.5 * scale);
-      if (low < 0.9999) {  // or nobody needs Y any more
+      if (low < enough) {  // else Z is all that is still asked for
         multiply_symmetric<Scalar>(lane, y->view(), t->view(), product->view());
         std::swap(y, product);
       }
