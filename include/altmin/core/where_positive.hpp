@@ -17,7 +17,11 @@ struct WherePositive {
 
 }  // namespace altmin::detail
 
+namespace Eigen::internal {
+
 template <class Scalar>
-struct Eigen::internal::functor_traits<altmin::detail::WherePositive<Scalar>> {
+struct functor_traits<altmin::detail::WherePositive<Scalar>> {
   enum { Cost = 2 * NumTraits<Scalar>::AddCost, PacketAccess = packet_traits<Scalar>::HasCmp };
 };
+
+}  // namespace Eigen::internal
