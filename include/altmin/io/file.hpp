@@ -120,15 +120,10 @@ class OutputFile {
  public:
   /// Throws Error for a folder, a socket or a block device, and for links that lead nowhere.
   explicit OutputFile(const std::string& path) : name_{path}, path_{path} {
-    struct ::stat status {};
     constexpr int most_links = 40;  // as Linux follows
     for (int links = 0;; ++links) {
       descriptor_ = detail::own_descriptor(path_);
       if (descriptor_ >= 0) return;
-      const bool exists = ::stat(path_.c_str(), &status) == 0;
-      in_place_ = exists && (S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode));
-      if (in_place_) return;
-      if (exists && !S_ISREG(status.st_mode)) fail("it is not a file");
       std::error_code error;
       if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path_, error))) break;
       if (links == most_links) fail(std::make_error_code(std::errc::too_many_symbolic_link_levels).message());
@@ -136,6 +131,10 @@ class OutputFile {
       if (error) fail(error.message());
       path_ = path_.parent_path() / target;
     }
+    struct ::stat status {};
+    if (::stat(path_.c_str(), &status) != 0) return;
+    in_place_ = S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode);
+    if (!in_place_ && !S_ISREG(status.st_mode)) fail("it is not a file");
   }
 
   /// The file that is written: the end of all links.
@@ -238,8 +237,10 @@ class OutputFile {
   void remove_abandoned(const std::string& part) const {
     const detail::OpenFile file{part, O_WRONLY | O_NOFOLLOW | O_NONBLOCK};
     if (!file && errno == ENOENT) return;
+    const bool other = !file && (errno == ELOOP || errno == EISDIR || errno == ENXIO);  // a link, a folder, a pipe
+    require(file || other);
     struct ::stat status {};
-    if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) fail(part + " is in the way");
+    if (other || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) fail(part + " is in the way");
     if (!lock(file, part)) fail_as_busy();
     require(::unlink(part.c_str()) == 0);
   }
