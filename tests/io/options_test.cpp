@@ -112,3 +112,27 @@ TEST_CASE("what is missing keeps its value, and what is not known or does not fi
   CHECK(options_refusal(R"({"list":[1,"x"]})") == "it.list[1]: expected a whole number, up to 2147483647, got \"x\"");
   CHECK(options_refusal(R"({"set":"x"})") == "it.set: expected a number, got \"x\"");
 }
+
+TEST_CASE("JSON that may be anything is JSON to its last byte", "[options]") {
+  using namespace std::string_literals;
+  const auto refused = [](const std::string& text) {
+    return message<FormatError>([&] { altmin::detail::parse_json(text, "it"); });
+  };
+  CHECK(refused("{\"a\":[1,2.5,-3,null,true,\"x\"],\"b\":{\"a\":{}}} \n").empty());
+  CHECK(altmin::detail::parse_json("{\"a\":[1,{\"b\":2}]}", "it")["a"][1]["b"] == 2);
+  CHECK(refused("\xef\xbb\xbf{}") == "it: expected JSON, got a byte order mark");
+  CHECK(refused("{}\0{}"s) == "it: expected JSON, got a NUL at byte 2");
+  CHECK(refused("{}\0"s) == "it: expected JSON, got a NUL at byte 2");
+  CHECK(refused("{\"a\0b\":1}"s) == "it: expected JSON, got a NUL at byte 3");
+  CHECK(refused("\0"s) == "it: expected JSON, got a NUL at byte 0");
+  CHECK_THAT(refused("{} {}"), ContainsSubstring("it: expected JSON"));
+  CHECK_THAT(refused(""), ContainsSubstring("it: expected JSON"));
+  CHECK_THAT(refused("{\"a\":1e999}"), ContainsSubstring("it: expected JSON"));
+  CHECK(refused(R"({"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]})").empty());
+  CHECK(refused(R"({"b":{"a":1,"c":[],"a":2}})") == "it: the name 'a' stands there twice");
+  const auto nested = [](int levels) {
+    return std::string(static_cast<std::size_t>(levels), '[') + std::string(static_cast<std::size_t>(levels), ']');
+  };
+  CHECK(refused(nested(17)).empty());  // a value at level 0, lists around it at 16 more
+  CHECK(refused(nested(18)) == "it: expected JSON of up to 16 levels, got more");
+}

@@ -116,6 +116,22 @@ TEST_CASE("hostile files are refused, in one sentence", "[safetensors]") {
   CHECK(refusal("{\"" + std::string(100'000, 'w') + "\":1}").size() < 200);
 }
 
+TEST_CASE("a header is read to its last byte, and of any number of tensors", "[safetensors]") {
+  using namespace std::string_literals;
+  CHECK(refusal("{}\0{}"s) == "header: expected JSON, got a NUL at byte 2");
+  CHECK(refusal("{}    \0"s) == "header: expected JSON, got a NUL at byte 6");
+  CHECK(refusal("\xef\xbb\xbf{}") == "header: expected JSON, got a byte order mark");
+  CHECK(refusal("{}    ").empty());
+
+  // In quadratic time, this takes minutes.
+  constexpr int count = 100'000;
+  std::string header = "{";
+  for (int i = 0; i < count; ++i) {
+    header += (i > 0 ? ",\"t" : "\"t") + std::to_string(i) + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  }
+  CHECK(parse_safetensors(with_header(header + "}")).tensors.size() == count);
+}
+
 TEST_CASE("a file that is cut anywhere is refused, and one with changed bytes never read wrong", "[safetensors]") {
   const std::string file = format_safetensors(
       {tensor<float>("a", "F32", {2, 2}, {1, 2, 3, 4}), tensor<double>("b", "F64", {1}, {5})}, {{"note", "text"}});

@@ -45,22 +45,62 @@ inline std::string shown(std::string_view text) {
 
 inline std::string shown_json(const nlohmann::json& value) { return shown(value.dump()); }
 
-/// Parses JSON that may be anything. Throws FormatError, also for a name twice in one object, and for values more than
-/// 16 deep.
-inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> names;  // of the objects around the present value
-  const auto check = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
-    using Event = nlohmann::json::parse_event_t;
-    if (depth > 16) throw FormatError(where + ": expected JSON of up to 16 levels, got more");
-    if (event == Event::object_start) names.emplace_back();
-    if (event == Event::object_end) names.pop_back();
-    if (event == Event::key && !names.back().insert(value.get<std::string>()).second) {
-      throw FormatError(where + ": the name '" + shown(value.get<std::string>()) + "' stands there twice");
-    }
+/// What parse_json() refuses besides what is no JSON; takes the events of nlohmann's sax_parse().
+class JsonCheck {
+ public:
+  explicit JsonCheck(const std::string& where) : where_{where} {}
+
+  bool null() { return true; }
+  bool boolean(bool) { return true; }
+  bool number_integer(std::int64_t) { return true; }
+  bool number_unsigned(std::uint64_t) { return true; }
+  bool number_float(double, const std::string&) { return true; }
+  bool string(std::string&) { return true; }
+  template <class Bytes>
+  bool binary(Bytes&) {  // JSON has none
     return true;
-  };
+  }
+  bool start_object(std::size_t) { return enter(); }
+  bool key(std::string& name) {
+    if (names_.back().insert(name).second) return true;
+    throw FormatError(where_ + ": the name '" + shown(name) + "' stands there twice");
+  }
+  bool end_object() { return leave(); }
+  bool start_array(std::size_t) { return enter(); }
+  bool end_array() { return leave(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
+    throw FormatError(where_ + ": expected JSON, got " + shown(error.what()));
+  }
+
+ private:
+  bool enter() {
+    constexpr std::size_t deepest = 17;
+    if (names_.size() == deepest) throw FormatError(where_ + ": expected JSON of up to 16 levels, got more");
+    names_.emplace_back();
+    return true;
+  }
+  bool leave() {
+    names_.pop_back();
+    return true;
+  }
+
+  const std::string& where_;
+  std::vector<std::set<std::string>> names_;  // of the objects around the present value, empty for lists
+};
+
+/// Parses JSON that may be anything, in time that grows with its length. Throws FormatError, also for a name twice in
+/// one object, for values more than 16 deep, and for a byte order mark or a NUL, which end the text for some parsers.
+inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
+  if (text.substr(0, 3) == "\xef\xbb\xbf") throw FormatError(where + ": expected JSON, got a byte order mark");
+  const std::size_t nul = text.find('\0');
+  if (nul != std::string_view::npos) {
+    throw FormatError(where + ": expected JSON, got a NUL at byte " + std::to_string(nul));
+  }
+  // Checked before the values are made: a callback of parse() takes quadratic time for many values in one object.
+  JsonCheck check{where};
+  nlohmann::json::sax_parse(text.begin(), text.end(), &check);
   try {
-    return nlohmann::json::parse(text.begin(), text.end(), check);
+    return nlohmann::json::parse(text.begin(), text.end());
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(where + ": expected JSON, got " + shown(error.what()));
   }
