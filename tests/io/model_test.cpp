@@ -1,10 +1,16 @@
 // Models and checkpoints of whole networks: what is saved comes back, and what is not a model does no harm.
 
+#include <sys/stat.h>
+
 #include <altmin/altmin.hpp>
 #include <altmin/io.hpp>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <limits>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -236,6 +242,60 @@ TEST_CASE("weights are read into a network of the same layers, or nothing is", "
         path + ": tensor '4.bias': the network has no place for it");
 }
 
+TEMPLATE_TEST_CASE("weights that are no numbers of the network are refused, and nothing is read", "[model]", float,
+                   double) {
+  const Folder folder;
+  const std::string path = folder.file("weights");
+  const auto layers = [](auto scalar) {
+    return Layers<decltype(scalar)>{4}.add(Dense{3}).add(BatchNorm{}).add(Relu{}).add(Dense{2});
+  };
+  Network<TestType> net{layers(TestType{}), Hinge{}, Sgd{}, Seed{1}};
+  const auto before = net;
+  const Network<double> sound{layers(1.0), Hinge{}, Sgd{}, Seed{2}};
+  const auto refused = [&](const std::string& where, auto&& change) {
+    Network<double> other = sound;
+    change(other.layers());
+    save_model(other, path);
+    const std::string start = path + ": tensor " + where + ": expected ";
+    const std::string told = message<FormatError>([&] { load_weights(net, path); });
+    CHECK(net == before);
+    CHECK_THROWS_AS(load_model<Network<double>>(path), FormatError);
+    return told.substr(0, start.size()) == start ? told.substr(start.size()) : told;
+  };
+  const std::string type = std::is_same_v<TestType, float> ? "F32" : "F64";
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(refused("'3.weight', row 1, column 2", [&](auto& to) { to[3].parameters()[0].values()(1, 2) = nan; }) ==
+        "a finite " + type + ", got nan");
+  CHECK(refused("'3.bias', row 1, column 0", [&](auto& to) { to[3].parameters()[1].values()(1, 0) = -infinity; }) ==
+        "a finite " + type + ", got -inf");
+  CHECK(refused("'1.running_mean', row 2, column 0", [&](auto& to) { to[1].statistics()[0].values()(2, 0) = nan; }) ==
+        "a finite " + type + ", got nan");
+  CHECK(refused("'1.running_var', row 0, column 0", [&](auto& to) { to[1].statistics()[1].values()(0, 0) = -0.5; }) ==
+        "at least 0, got -0.5");
+
+  Network<double> large = sound;
+  large.layers()[0].parameters()[0].values()(0, 1) = 1e300;
+  save_model(large, path);
+  if constexpr (std::is_same_v<TestType, float>) {
+    CHECK(message<FormatError>([&] { load_weights(net, path); }) ==
+          path + ": tensor '0.weight', row 0, column 1: expected a finite F32, got 1e+300");
+    CHECK(net == before);
+    large.layers()[0].parameters()[0].values()(0, 1) = -3.4028235e38;  // rounds to float's least
+    save_model(large, path);
+    load_weights(net, path);
+    CHECK(net.layers()[0].parameters()[0].value()(0, 1) == std::numeric_limits<float>::lowest());
+  } else {
+    load_weights(net, path);
+    CHECK(net.layers()[0].parameters()[0].value()(0, 1) == 1e300);
+  }
+  large = sound;
+  large.layers()[1].statistics()[1].values().setZero();  // a feature that never changes
+  save_model(large, path);
+  load_weights(net, path);
+  CHECK((net.layers()[1].statistics()[1].value().array() == 0).all());
+}
+
 TEST_CASE("files of this version stay readable", "[model]") {
   const std::string data = ALTMIN_TESTS_DIR "/io/data/";
   Matrix<double> x(5, 4);
@@ -357,6 +417,16 @@ TEST_CASE("training state that does not fit the network is refused", "[model]") 
                                 [](Json&, Json&) {}),
              ContainsSubstring("tensor 'progress.step': expected 0 to 9000000000000000"));
 
+  const std::string with_nan = [&] {
+    const auto place = parse_safetensors(adam).tensors.at(first).bytes;
+    std::string bytes = adam;
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(&bytes[static_cast<std::size_t>(place.data() - adam.data()) + 4], &nan, sizeof nan);
+    return bytes;
+  }();
+  CHECK(message<FormatError>([&] { parse_checkpoint<Network<float>>(with_nan); }) ==
+        "tensor '" + first + "', row 0, column 1: expected a number, got nan");
+
   // One moment without the other.
   CHECK_THAT(checkpoint_refusal(format_checkpoint(small(0)),
                                 [&](Json& header, Json&) {
@@ -409,6 +479,38 @@ TEST_CASE("a model that is cut anywhere is refused, and changed bytes do no harm
     }
   }
   CHECK(read > 50);  // a value that has changed is still a value
+}
+
+TEMPLATE_TEST_CASE("data are known again by all their numbers", "[model]", float, double) {
+  const Problem<TestType> problem{3, 2, 500};
+  const Dataset<TestType> data{problem.x, problem.y};
+  const auto known = detail::fingerprint(data);
+  CHECK(known != 0);
+  CHECK(known == detail::fingerprint(Dataset<TestType>{data}));
+  for (Index t = 0; t < 500; ++t) {
+    auto x = problem.x;
+    x(t % 3, t) = -x(t % 3, t);
+    REQUIRE(detail::fingerprint(Dataset<TestType>{x, problem.y}) != known);
+    Labels y = problem.y;
+    y(t) = 1 - y(t);
+    REQUIRE(detail::fingerprint(Dataset<TestType>{problem.x, y}) != known);
+  }
+  Matrix<TestType> targets = Matrix<TestType>::Ones(3, 500);
+  const auto with_targets = detail::fingerprint(Dataset<TestType>{problem.x, targets});
+  CHECK(with_targets == detail::fingerprint(Dataset<TestType>{problem.x, targets}));
+  CHECK(with_targets != known);
+  targets(2, 499) = 2;
+  CHECK(with_targets != detail::fingerprint(Dataset<TestType>{problem.x, targets}));
+
+  // Of large sets, of samples spread evenly, the first among them.
+  Matrix<TestType> large = Matrix<TestType>::Zero(5000, 4000);
+  const Labels none = Labels::Zero(4000);
+  const auto at_rest = detail::fingerprint(Dataset<TestType>{large, none});
+  large(4999, 0) = 1;
+  CHECK(detail::fingerprint(Dataset<TestType>{large, none}) != at_rest);
+  large(4999, 0) = 0;
+  large.block(7, 3000, 1, 2).setOnes();
+  CHECK(detail::fingerprint(Dataset<TestType>{large, none}) != at_rest);
 }
 
 TEST_CASE("fit saves checkpoints, and goes on from them", "[model]") {
@@ -466,6 +568,27 @@ TEST_CASE("fit saves checkpoints, and goes on from them", "[model]") {
   other.epochs = 5;
   CHECK(refused(net(), other, data) == "expected at most 5 epochs, as in the run that goes on, got 6");
   CHECK_THAT(refused(net(), options, data.take(48)), ContainsSubstring("fit.samples: expected 48"));
+  // Data of the same size, but for one number, one label, or their order.
+  const std::string told =
+      "fit.data: expected the training data of the run that goes on, got other data of the same size";
+  Dataset<float> moved = data;
+  moved.mutable_x()(2, 30) = std::nextafter(moved.x()(2, 30), 1.0F);
+  CHECK(refused(net(), options, moved) == told);
+  Labels labels = problem.y;
+  labels(49) = 1 - labels(49);
+  CHECK(refused(net(), options, {problem.x, labels}) == told);
+  moved = data;
+  moved.mutable_x().col(0).swap(moved.mutable_x().col(1));
+  CHECK(refused(net(), options, moved) == told);
+  const std::string earlier = folder.file("earlier");  // a checkpoint that tells nothing of its data
+  OutputFile{earlier}.write(changed(bytes, [](nlohmann::json& header, const nlohmann::json&) {
+    auto place = nlohmann::json::parse(header["__metadata__"]["fit"].get<std::string>());
+    REQUIRE(place.erase("data") == 1);
+    header["__metadata__"]["fit"] = place.dump();
+  }));
+  auto goes_on = net();
+  CHECK(fit(goes_on, data, options, Resume{earlier}).steps == report.steps);
+  CHECK(goes_on == whole);
   auto with_options = net();
   AmAdam am;
   am.mu = 2;
@@ -475,6 +598,18 @@ TEST_CASE("fit saves checkpoints, and goes on from them", "[model]") {
 
   other = options;
   other.epochs = 8;
+  // A pipe gets one checkpoint, at the end.
+  const std::string fifo = folder.file("fifo");
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  std::string through;
+  std::thread reader{[&] {
+    std::ifstream in{fifo};
+    through.assign(std::istreambuf_iterator<char>{in}, {});
+  }};
+  auto piped = net();
+  fit(piped, data, options, CosineDecay{}, Checkpoint{fifo, 1});
+  reader.join();
+  CHECK(through == bytes);
   auto longer = net();
   CHECK(fit(longer, data, other, Resume{path}).epochs == 8);
   CHECK_THROWS_AS(fit(longer, data, options, Checkpoint{folder.file("nowhere/run")}), Error);

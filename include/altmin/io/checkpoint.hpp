@@ -1,10 +1,17 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
+#include "altmin/data/dataset.hpp"
 #include "altmin/io/file.hpp"
 #include "altmin/io/model.hpp"
 #include "altmin/io/options.hpp"
@@ -13,16 +20,6 @@
 namespace altmin {
 
 namespace detail {
-
-/// What a run that goes on must have in common with the one that stopped, besides the network.
-template <class Net>
-nlohmann::json place_in_data(const Training<Net>& training) {
-  auto json = options_to_json(training.options);
-  json.erase("epochs");
-  json.erase("tolerated_failures");
-  json["samples"] = training.data.size();
-  return json;
-}
 
 /// Throws OptionError, naming the first difference.
 inline void require_same(const nlohmann::json& expected, const nlohmann::json& got, const std::string& where) {
@@ -41,10 +38,77 @@ inline void require_same(const nlohmann::json& expected, const nlohmann::json& g
                     shown_json(got));
 }
 
+/// A hash of a data set, which other data are all but certain not to have: of every bit of its samples and their
+/// targets, or of samples spread evenly over it, the first among them, that make up some 16 million numbers. Never 0.
+template <class Scalar>
+std::uint64_t fingerprint(const Dataset<Scalar>& data) {
+  std::uint64_t hash = 0x9e3779b97f4a7c15;
+  const auto mix = [&](std::uint64_t word) {
+    hash = (hash ^ word) * 0xff51afd7ed558ccd;
+    hash ^= hash >> 32U;
+  };
+  const auto mix_all = [&](const auto* values, Index count) {
+    const auto size = static_cast<std::size_t>(count) * sizeof *values;
+    for (std::size_t done = 0; done < size; done += sizeof hash) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, reinterpret_cast<const char*>(values) + done, std::min(sizeof word, size - done));
+      mix(word);
+    }
+  };
+  const Index outputs = data.has_labels() ? 1 : data.targets().rows();
+  for (const Index size : {data.features(), outputs, data.size()}) mix(static_cast<std::uint64_t>(size));
+  constexpr Index most = Index{1} << 24U;
+  const Index count = std::min(data.size(), std::max<Index>(most / std::max<Index>(data.features() + outputs, 1), 1));
+  for (Index i = 0; i < count; ++i) {
+    const Index sample = i * data.size() / count;
+    mix_all(data.x().data() + sample * data.features(), data.features());
+    if (data.has_labels()) {
+      mix(static_cast<std::uint64_t>(data.y()[sample]));
+    } else {
+      mix_all(data.targets().data() + sample * outputs, outputs);
+    }
+  }
+  return hash == 0 ? 1 : hash;
+}
+
+/// Of data that are in memory, once.
+template <class Net>
+void take_fingerprint(Training<Net>& training) {
+  if (training.fingerprint == 0 && training.data.size() > 0) training.fingerprint = fingerprint(training.data);
+}
+
+/// What a run that goes on must have in common with the one that stopped, besides the network.
+template <class Net>
+nlohmann::json place_in_data(const Training<Net>& training) {
+  auto json = options_to_json(training.options);
+  json.erase("epochs");
+  json.erase("tolerated_failures");
+  json["samples"] = training.data.size();
+  if (training.fingerprint != 0) json["data"] = training.fingerprint;
+  return json;
+}
+
+/// Throws OptionError where two places in data differ. The data's fingerprint is compared where both have one: files of
+/// earlier versions, and runs on a stream that can be read only once, have none.
+inline void require_same_place(nlohmann::json expected, nlohmann::json got, const std::string& path) {
+  const auto take = [](nlohmann::json& place) {
+    const nlohmann::json data = place.is_object() ? place.value("data", nlohmann::json{}) : nlohmann::json{};
+    if (place.is_object()) place.erase("data");
+    return data;
+  };
+  const auto expected_data = take(expected);
+  const auto got_data = take(got);
+  require_same(expected, got, path + ": fit");
+  if (expected_data.is_null() || got_data.is_null() || expected_data == got_data) return;
+  throw OptionError(path + ": fit.data: expected the training data of the run that goes on, got other data of the " +
+                    "same size");
+}
+
 }  // namespace detail
 
 /// A callback of fit(): saves a checkpoint after each epoch and at the end. It stands behind the callbacks that change
-/// the network (schedules). Throws as OutputFile does, before the first step where the file could not be written.
+/// the network (schedules). Throws as OutputFile does, before the first step where the file could not be written. A
+/// device or a pipe gets the last checkpoint alone.
 ///
 ///     fit(net, data, options, Resume{"run.safetensors"}, CosineDecay{}, Checkpoint{"run.safetensors"});
 ///
@@ -56,26 +120,28 @@ struct Checkpoint {
   Notes notes{};          ///< texts of your own; "fit" is replaced
 
   template <class Net>
-  void begin(Training<Net>&) const {
+  void begin(Training<Net>& training) const {
     detail::require_option(every_steps >= 0, "Checkpoint: every_steps", "must be 0 or more", double(every_steps));
     OutputFile{path}.require_writable();
+    detail::take_fingerprint(training);
   }
   template <class Net>
   void after_step(Training<Net>& training) const {
-    if (every_steps > 0 && training.step % every_steps == 0) save(training);
+    if (every_steps > 0 && training.step % every_steps == 0) save(training, false);
   }
   template <class Net>
   void after_epoch(Training<Net>& training) const {
-    save(training);
+    save(training, false);
   }
   template <class Net>
   void end(Training<Net>& training, const FitReport&) const {
-    save(training);
+    save(training, true);
   }
 
  private:
   template <class Net>
-  void save(const Training<Net>& training) const {
+  void save(const Training<Net>& training, bool last) const {
+    if (!last && OutputFile{path}.in_place()) return;
     Notes all = notes;
     all["fit"] = detail::place_in_data(training).dump();
     save_checkpoint(training.net, path, training, all);
@@ -84,7 +150,9 @@ struct Checkpoint {
 
 /// A callback of fit(): goes on from a checkpoint, where the file exists; network and progress are the saved ones. It
 /// stands before all other callbacks. Throws FormatError for a damaged file, and OptionError where network, data or
-/// options of fit() are not those of the saved run; more epochs may be asked for.
+/// options of fit() are not those of the saved run; more epochs may be asked for. The data are those of the saved run
+/// if their number and a hash of them are: of all samples, or, where these are more than 16 million numbers, of so many
+/// spread evenly. (A checkpoint of an earlier version has no hash.)
 struct Resume {
   std::string path;
 
@@ -100,7 +168,8 @@ struct Resume {
     detail::require_same(network(training.net), network(saved.network), path + ": network");
     if (saved.notes.count("fit") > 0) {
       const auto place = detail::parse_json(saved.notes["fit"], path + ": fit");
-      detail::require_same(detail::place_in_data(training), place, path + ": fit");
+      detail::take_fingerprint(training);
+      detail::require_same_place(detail::place_in_data(training), place, path);
     }
     if (saved.progress.epoch > training.options.epochs) {
       throw OptionError(path + ": expected at most " + detail::text(training.options.epochs) +

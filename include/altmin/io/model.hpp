@@ -186,7 +186,8 @@ inline Notes load_notes(const std::string& path) {
 
 /// Sets the parameters and statistics of a network from any safetensors file that names and shapes them as its layers
 /// do, such as the state_dict() of PyTorch's nn.Sequential of the same layers; F32 and F64 are converted. Where that
-/// fails the network is as it was. The state of its algorithm stays.
+/// fails, also for a number that is not finite, or not in the network's type, and for a negative variance, the network
+/// is as it was. The state of its algorithm stays.
 template <class Net>
 void load_weights(Net& net, const std::string& path) {
   detail::parse_file(path, [&](std::string_view bytes) {

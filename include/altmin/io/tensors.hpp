@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -15,6 +16,7 @@
 #include "altmin/io/safetensors.hpp"
 #include "altmin/layers/layers.hpp"
 #include "altmin/losses/loss.hpp"
+#include "altmin/training/text.hpp"
 
 /// State as tensors: every number and matrix among the fields() of a value is a tensor, named by its way through them.
 
@@ -134,7 +136,8 @@ class TensorWriter {
   std::vector<NewTensor> tensors_;
 };
 
-/// Reads tensors into the parts of a value. Throws FormatError where a tensor is missing, or of another type or shape.
+/// Reads tensors into the parts of a value. Throws FormatError where a tensor is missing, or of another type or shape,
+/// where a parameter would get a number that is not finite or less than it may be, and where other state has a NaN.
 class TensorReader {
  public:
   struct Options {
@@ -164,7 +167,12 @@ class TensorReader {
 
   template <class Scalar>
   void tensor(const std::string& name, Parameter<Scalar>& parameter) {
-    copy(expect(name, Stored<Scalar>::name, parameter.shape().tensor()), parameter.values());
+    const double least = parameter.shape().least;
+    const auto check = [least](Scalar value) -> std::string {
+      if (!std::isfinite(value)) return "a finite " + std::string(Stored<Scalar>::name);
+      return static_cast<double>(value) < least ? "at least " + number(least) : "";
+    };
+    copy(name, expect(name, Stored<Scalar>::name, parameter.shape().tensor()), parameter.values(), check);
   }
 
   /// Takes the shape in the file; it is for require_fit() to find it right.
@@ -173,9 +181,10 @@ class TensorReader {
     const Tensor& found = at(name);
     if (found.shape.size() != 2) throw unexpected(name, "a matrix", found);
     expect(name, Stored<Scalar>::name, found.shape);
-    if (options_.check_only) return;
-    matrix.resize(found.shape[0], found.shape[1]);
-    copy(found, View<Scalar>{matrix});
+    if (!options_.check_only) matrix.resize(found.shape[0], found.shape[1]);
+    const auto check = [](Scalar value) { return std::string(std::isnan(value) ? "a number" : ""); };
+    Scalar* const to = options_.check_only ? nullptr : matrix.data();
+    copy(name, found, View<Scalar>{to, found.shape[0], found.shape[1], found.shape[0]}, check);
   }
 
   template <class T>
@@ -223,23 +232,29 @@ class TensorReader {
                        shown(type_text(got.type, got.shape)));
   }
 
-  template <class Scalar>
-  void copy(const Tensor& from, View<Scalar> to) const {
-    if (options_.check_only) return;
+  /// Calls check(number) for each, as the network would hold it; it returns what was expected, or nothing.
+  template <class Scalar, class Check>
+  void copy(const std::string& name, const Tensor& from, View<Scalar> to, const Check& check) const {
     if (from.type == "F32") {
-      copy_rows<float>(from.bytes.data(), to);
+      copy_rows<float>(name, from.bytes.data(), to, check);
     } else {
-      copy_rows<double>(from.bytes.data(), to);
+      copy_rows<double>(name, from.bytes.data(), to, check);
     }
   }
 
-  template <class From, class Scalar>
-  static void copy_rows(const char* from, View<Scalar> to) {
+  template <class From, class Scalar, class Check>
+  void copy_rows(const std::string& name, const char* from, View<Scalar> to, const Check& check) const {
     for (Index i = 0; i < to.rows(); ++i) {
       for (Index j = 0; j < to.cols(); ++j, from += sizeof(From)) {
-        From value;
-        std::memcpy(&value, from, sizeof value);
-        to(i, j) = static_cast<Scalar>(value);
+        From stored;
+        std::memcpy(&stored, from, sizeof stored);
+        const auto value = static_cast<Scalar>(stored);
+        const std::string expected = check(value);
+        if (!expected.empty()) {
+          throw FormatError("tensor '" + name + "', row " + std::to_string(i) + ", column " + std::to_string(j) +
+                            ": expected " + expected + ", got " + number(static_cast<double>(stored)));
+        }
+        if (!options_.check_only) to(i, j) = value;
       }
     }
   }

@@ -38,7 +38,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     detail::require_option(config.momentum >= 0 && config.momentum <= 1, "momentum", "must be 0 to 1", config.momentum);
     for (const auto& shape : parameter_shapes(config, input)) this->parameters_.emplace_back(shape);
     this->statistics_.emplace_back("running_mean", shape_.channels, 1);
-    this->statistics_.emplace_back("running_var", shape_.channels, 1);
+    this->statistics_.emplace_back(ParameterShape{"running_var", shape_.channels, 1, false, {}, 0});
     reset();
   }
 

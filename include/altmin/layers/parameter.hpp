@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,8 @@ struct ParameterShape {
   Index rows;
   Index columns;
   bool is_weight = false;
-  std::vector<Index> kernel = {};  // of a convolution: outputs x inputs x height x width
+  std::vector<Index> kernel = {};                           // of a convolution: outputs x inputs x height x width
+  double least = -std::numeric_limits<double>::infinity();  // of each number: files that hold less are refused
 };
 
 /// One array that is learned, such as a layer's weight matrix: readable, settable, freezable.

@@ -73,6 +73,7 @@ struct Training : Progress {
   const Dataset<typename Net::Scalar>& data;
   const FitOptions& options;
   Index steps_per_epoch;
+  std::uint64_t fingerprint = 0;        ///< of the data, set by Checkpoint and Resume; 0: unknown
   double seconds = 0;                   ///< of training by this fit(), callbacks left out
   StepReport last{};                    ///< of the last step
   std::optional<Metrics> validation{};  ///< of this epoch, once a Validation has been called
