@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <altmin/data/stream.hpp>
 #include <chrono>
 #include <set>
@@ -237,4 +239,42 @@ TEST_CASE("what is wrong in the reader's thread reaches the caller", "[stream]")
   options.reservoir = 0;
   std::istringstream any{table(3)};
   CHECK_THROWS_AS((Stream<float>{any, options}), OptionError);
+}
+
+TEMPLATE_TEST_CASE("waiting for rows can be stopped, and goes on to the same batches", "[stream]", float, double) {
+  const std::string text = table(3500);
+  std::istringstream whole{text};
+  Stream<TestType> expected{whole, small()};
+  const auto rows = pass_over(expected);
+
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const auto write = [&](std::size_t from, std::size_t to) {
+    REQUIRE(::write(ends[1], text.data() + from, to - from) == static_cast<::ssize_t>(to - from));
+  };
+  constexpr int parts = 5;
+  const auto end_of = [&](int part) { return text.size() * static_cast<std::size_t>(part) / parts; };
+  write(0, end_of(1));
+  Stream<TestType> stream{altmin::Source::descriptor(ends[0], "pipe"), small()};
+  int asked = 0;
+  stream.set_stop([&] { return ++asked % 2 == 0; });  // waits once
+  std::vector<int> got;
+  for (int part = 1; part < parts; ++part) {
+    for (int again = 0; again < 2; ++again) {
+      const auto more = pass_over(stream);  // up to where the pipe gives no more: not the end of the pass
+      got.insert(got.end(), more.begin(), more.end());
+      CHECK(stream.pass() == 0);
+      CHECK(stream.batch() == static_cast<Index>(got.size()) / small().batch_size);
+    }
+    write(end_of(part), end_of(part + 1));
+  }
+  CHECK(asked >= 2 * 2 * (parts - 1));
+  ::close(ends[1]);
+  stream.set_stop({});
+  const auto more = pass_over(stream);
+  got.insert(got.end(), more.begin(), more.end());
+  CHECK(got == rows);
+  CHECK(stream.pass() == 1);
+  CHECK(stream.test().x() == expected.test().x());
+  ::close(ends[0]);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -39,7 +40,32 @@ class BoundedQueue {
   /// For the taker: waits for a value. False at the end, or once cancelled; throws what the maker ended with.
   bool pop(T& value) {
     std::unique_lock<std::mutex> lock{mutex_};
-    changed_.wait(lock, [this] { return count_ > 0 || finished_ || cancelled_; });
+    changed_.wait(lock, [this] { return is_ready(); });
+    return take(value);
+  }
+
+  /// The same, but calls stop() before each wait of this period: where that is true, there is no value for now.
+  template <class Period, class Stop>
+  bool pop(T& value, Period period, Stop&& stop) {
+    std::unique_lock<std::mutex> lock{mutex_};
+    while (!is_ready()) {
+      if (stop()) return false;
+      changed_.wait_for(lock, period, [this] { return is_ready(); });
+    }
+    return take(value);
+  }
+
+  /// From any thread: no more values are wanted.
+  void cancel() {
+    const std::lock_guard<std::mutex> lock{mutex_};
+    cancelled_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  /// Both under the lock: whether pop() has an answer, and that answer.
+  bool is_ready() const { return count_ > 0 || finished_ || cancelled_; }
+  bool take(T& value) {
     if (count_ == 0 || cancelled_) {
       if (error_ && !cancelled_) std::rethrow_exception(error_);
       return false;
@@ -52,14 +78,6 @@ class BoundedQueue {
     return true;
   }
 
-  /// From any thread: no more values are wanted.
-  void cancel() {
-    const std::lock_guard<std::mutex> lock{mutex_};
-    cancelled_ = true;
-    changed_.notify_all();
-  }
-
- private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<T> slots_;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -87,12 +89,13 @@ class RowThread {
   Index features() const { return reader_.features(); }
   Index skipped() const { return block_.skipped; }
 
-  /// The next row, valid until the next call; none at the end. Throws what the reader throws.
-  Row<Scalar> next() {
+  /// The next row, valid until the next call; none at the end. While it waits, it calls stop(), if there is one, ten
+  /// times a second; where that is true, there is no row for now. Throws what the reader throws.
+  Row<Scalar> next(const std::function<bool()>& stop) {
     while (at_ == block_.rows.size) {
       at_ = 0;
       block_.rows.size = 0;
-      if (!queue_.pop(block_)) return {};
+      if (!(stop ? queue_.pop(block_, std::chrono::milliseconds{100}, stop) : queue_.pop(block_))) return {};
     }
     return {&block_.rows, at_++};
   }
@@ -167,13 +170,19 @@ class Stream {
     begin_pass(0);
   }
 
-  /// The next batch, valid until the next call; null at the end of a pass. Throws DataError for a bad row (see
-  /// CsvOptions::bad_rows), where all rows are held back for testing, and in a second pass over what is no file.
+  /// Lets next() return while it waits for rows, from a pipe that gives none: it then calls stop() ten times a second
+  /// and, where that is true, returns null. No row is lost: the next call goes on with the batch.
+  void set_stop(std::function<bool()> stop) { stop_ = std::move(stop); }
+
+  /// The next batch, valid until the next call; null at the end of a pass, or as set_stop() says. Throws DataError for
+  /// a bad row (see CsvOptions::bad_rows), where all rows are held back for testing, and in a second pass over what is
+  /// no file.
   const Batch<Scalar>* next() {
     if (between_passes_) begin_pass(pass_);
-    drawn_.size = 0;
+    if (!std::exchange(stopped_, false)) drawn_.size = 0;
     while (drawn_.size < options_.batch_size && draw()) {
     }
+    if (stopped_) return nullptr;
     if (drawn_.size == 0 || (drawn_.size < options_.batch_size && options_.last_batch == LastBatch::drop)) {
       end_pass();
       return nullptr;
@@ -251,6 +260,7 @@ class Stream {
     }
     pass_ = pass;
     batch_number_ = taken_ = reservoir_.size = 0;
+    stopped_ = false;
     random_ = Random{options_.seed, random_stream + static_cast<std::uint64_t>(pass)};
     between_passes_ = false;
   }
@@ -273,7 +283,7 @@ class Stream {
       if (!row) break;
       reservoir_.push(*row.rows, row.place);
     }
-    if (reservoir_.size == 0) return false;
+    if (stopped_ || reservoir_.size == 0) return false;
     const auto chosen = static_cast<Index>(random_.below(static_cast<std::uint32_t>(reservoir_.size)));
     drawn_.push(reservoir_, chosen);
     --reservoir_.size;
@@ -289,7 +299,7 @@ class Stream {
     Row row;
     do {
       fresh_ = false;
-      row = first ? next_released() : table_->next();
+      row = first ? next_released() : table_row();
     } while (row && taken_ == most);
     if (!row) return {};
     ++taken_;
@@ -297,12 +307,18 @@ class Stream {
     return row;
   }
 
+  /// The next row of the table.
+  Row table_row() {
+    if (!stop_) return table_->next({});
+    return table_->next([this] { return stopped_ = stop_(); });
+  }
+
   /// The next row that has as many behind it as there are for testing.
   Row next_released() {
-    Row row = table_->next();
+    Row row = table_row();
     while (row && held_back_.size < options_.test_rows) {
       held_back_.push(*row.rows, row.place);
-      row = table_->next();
+      row = table_row();
     }
     if (!row || options_.test_rows == 0) return row;
     passing_.set(0, held_back_, oldest_);
@@ -327,6 +343,8 @@ class Stream {
   Index pass_ = 0;
   Index batch_number_ = 0;
   bool between_passes_ = false;
+  std::function<bool()> stop_;
+  bool stopped_ = false;   // the last call of next() was stopped, within a batch
   Index taken_ = 0;        // rows to train on, of this pass
   Index train_rows_ = -1;  // of each pass; -1 in the first one
 };
