@@ -8,8 +8,10 @@
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -170,6 +172,10 @@ std::string run_epochs(Training& t, Parts& parts) {
     for (;;) {
       const auto start = Clock::now();
       const auto* batch = parts.stream.next();
+      if (batch == nullptr && trainer::Interruption::happened()) {  // while it waited for rows
+        trainer::Interruption::hold();
+        return "interrupted";
+      }
       if (batch == nullptr) break;
       const std::string reason = step(t, parts, *batch, start);
       if (!reason.empty()) return reason;
@@ -180,11 +186,38 @@ std::string run_epochs(Training& t, Parts& parts) {
     t.validation = altmin::evaluate(t.net, parts.stream.test());
     parts.progress.evaluated(t, t.epoch);
     parts.history.after_epoch(t);
-    parts.outputs.write_history(parts.history);
+    parts.outputs.update_history(parts.history);
     if (parts.schedule.halve) parts.schedule.halve->after_epoch(t);
     parts.saver.after_epoch(t);
   }
   return {};
+}
+
+/// How well the network does on the test rows after so many steps; undefined where a run was interrupted before these
+/// were read.
+altmin::Metrics evaluate(const Net& net, Stream& stream, Index steps) {
+  if (steps == 0) {
+    while (stream.next() != nullptr) {  // to the test rows
+    }
+    if (trainer::Interruption::happened()) {
+      altmin::Metrics unknown;
+      unknown.loss = std::numeric_limits<double>::quiet_NaN();
+      return unknown;
+    }
+  }
+  return altmin::evaluate(net, stream.test());
+}
+
+/// A number that other tables are all but certain not to have: of the first rows of a table that can be read again. 0
+/// for others.
+std::uint64_t fingerprint(const altmin::Source& source, const altmin::CsvOptions& csv) {
+  if (!source.repeatable()) return 0;
+  altmin::CsvReader<float> reader{source, csv};
+  constexpr Index most = 1024;
+  altmin::Matrix<float> x(reader.features(), most);
+  altmin::Labels y(most);
+  const Index count = reader.read(x, {y.data(), most});
+  return altmin::detail::fingerprint(altmin::Dataset<float>{x.leftCols(count), y.head(count), csv.classes});
 }
 
 /// Trains and reports; returns the exit status.
@@ -228,6 +261,7 @@ int train(const Options& options) {
               options.evaluate_every};
   if (options.time_limit) parts.time_limit = altmin::TimeLimit{*options.time_limit};
 
+  if (!options.save.empty() || !options.resume.empty()) t.fingerprint = fingerprint(source, csv);
   altmin::Resume{options.resume}.begin(t);
   if (parts.schedule.cosine) {
     t.steps_per_epoch = count_steps(source, options, csv);
@@ -240,30 +274,28 @@ int train(const Options& options) {
   parts.progress.begin(t);
   if (!options.quiet) std::cerr << net << '\n';
   stream.seek(t.epoch, t.batch);
+  stream.set_stop(trainer::Interruption::happened);
 
   altmin::FitReport report;
   {
     const trainer::Interruption kept_back;
     report.reason = run_epochs(t, parts);
-  }
-  if (!report.reason.empty()) report.end = t.failed_steps > 0 ? altmin::FitEnd::failed_step : altmin::FitEnd::callback;
-  report.epochs = t.epoch;
-  report.steps = t.step;
-  report.failed_steps = t.failed_steps;
-  report.loss = t.loss();
-  report.seconds = t.seconds;
-  net.set_rate_scale(1);
-  saver.end(t, report);
-
-  if (t.step == 0) {
-    while (stream.next() != nullptr) {  // to the test rows
+    if (!report.reason.empty()) {
+      report.end = t.failed_steps > 0 ? altmin::FitEnd::failed_step : altmin::FitEnd::callback;
     }
+    report.epochs = t.epoch;
+    report.steps = t.step;
+    report.failed_steps = t.failed_steps;
+    report.loss = t.loss();
+    report.seconds = t.seconds;
+    net.set_rate_scale(1);
+    saver.end(t, report);
   }
-  const altmin::Metrics test = altmin::evaluate(net, stream.test());
-  outputs.write(history, test, "higgs, " + options.model, options.algorithm);
+
+  const altmin::Metrics test = evaluate(net, stream, t.step);
   if (!options.quiet) {
     std::cerr << report.reason << (report.reason.empty() ? "" : "\n");
-    std::cout << test << '\n';
+    if (test.samples > 0) std::cout << test << '\n';
   }
   const Index steps = report.steps - saver.first_step();
   auto line = trainer::report_line(options, net, report, test, steps, stream.train_rows());
@@ -271,8 +303,9 @@ int train(const Options& options) {
   line["test_rows"] = test.samples;
   line["skipped_rows"] = stream.skipped();
   line["rows_per_second"] = static_cast<double>(steps * options.batch) / report.seconds;
-  std::cout << line.dump() << std::endl;
-  return trainer::exit_status("higgs", options, report);
+  return trainer::finish("higgs", options, report, line, [&](bool in_place) {
+    outputs.write(in_place, history, test, "higgs, " + options.model, options.algorithm);
+  });
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 /// AM-Adam, AM-mem at several rates of forgetting, and backprop's Adam: accuracy over time, what they know in the end,
 /// and what they have forgotten.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <altmin/altmin.hpp>
@@ -19,6 +21,7 @@
 #include "trainer/command_line.hpp"
 #include "trainer/files.hpp"
 #include "trainer/plot.hpp"
+#include "trainer/run.hpp"
 
 namespace {
 
@@ -133,11 +136,34 @@ Net make_network(const Data& data, const Options& options, const Algorithm& algo
   return net;
 }
 
+/// Shows which task has been learned: a line that is redrawn on a terminal, and one that stays for each task elsewhere.
+class TaskLine {
+ public:
+  explicit TaskLine(Index tasks) : tasks_{tasks}, terminal_{isatty(STDERR_FILENO) != 0} {}
+
+  void learned(const std::string& name, Index task) {
+    const std::string line = name + ": task " + std::to_string(task + 1) + "/" + std::to_string(tasks_);
+    std::cerr << (terminal_ ? "\r" : "") << line << (terminal_ ? "" : "\n") << std::flush;
+    width_ = line.size();
+  }
+
+  /// Leaves nothing of it on a terminal.
+  void clear() const {
+    if (terminal_) std::cerr << "\r" << std::string(width_, ' ') << "\r" << std::flush;
+  }
+
+ private:
+  Index tasks_;
+  bool terminal_;
+  std::size_t width_ = 0;
+};
+
 /// Goes through the stream once.
 Result learn(const std::string& name, const Algorithm& algorithm, const altmin::TrainTest<float>& data,
              const Options& options) {
   Result result{name, {}};
   Net net = make_network(data.train, options, algorithm);
+  TaskLine line{options.tasks};
   std::vector<Data> tests;
   for (Index task = 0; task < options.tasks; ++task) {
     const Data lessons = drifted(data.train, options, task);
@@ -154,9 +180,9 @@ Result learn(const std::string& name, const Algorithm& algorithm, const altmin::
     std::vector<double> known;
     for (const Data& test : tests) known.push_back(accuracy(net.classify(test.x()), test.y()));
     result.matrix.push_back(known);
-    std::cerr << "\r" << name << ": task " << task + 1 << "/" << options.tasks << std::flush;
+    line.learned(name, task);
   }
-  std::cerr << "\r" << std::string(name.size() + 20, ' ') << "\r";
+  line.clear();
   return result;
 }
 
@@ -193,13 +219,12 @@ void print_table(const std::vector<Result>& results) {
 /// Draws the accuracies as a PNG file.
 void draw(const std::string& csv, const Options& options) {
   const altmin::OutputFile file = trainer::output_file("--plot", options.plot);
-  const std::string table = options.plot + ".csv";
+  const altmin::detail::TemporaryFolder tables;  // beside the picture might stand files of the user's
+  const std::string table = tables.file("accuracies.csv");
   altmin::OutputFile{table}.write(csv);
-  bool drawn = false;
   file.replace([&](const std::string& path) {
-    drawn = trainer::run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/online_stream.gnuplot", path, options.drift,
-                                  table, std::to_string(options.tasks)});
-    trainer::fs::remove(table);
+    const bool drawn = trainer::run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/online_stream.gnuplot", path,
+                                             options.drift, table, std::to_string(options.tasks)});
     if (!drawn) throw trainer::UsageError("--plot: gnuplot failed");
   });
 }
@@ -211,9 +236,24 @@ altmin::TrainTest<float> load(const Options& options) {
   return data;
 }
 
+/// Throws unless every task has a batch.
+void require_batches(const Data& train, const Options& options) {
+  const auto require = [&](const std::string& what, Index got) {
+    if (got >= options.batch) return;
+    throw trainer::UsageError(what + ": expected at least " + std::to_string(options.batch) +
+                              ", the samples of a step (see --batch), got " + std::to_string(got));
+  };
+  require("--samples", options.samples);
+  require("--data: training samples", train.size());
+}
+
 void run(const Options& options) {
+  trainer::require_different_files({{"--history", options.history}, {"--plot", options.plot}});
   if (!options.history.empty()) trainer::output_file("--history", options.history);
-  if (!options.plot.empty()) trainer::output_file("--plot", options.plot);
+  if (!options.plot.empty()) {
+    trainer::output_file("--plot", options.plot);
+    trainer::require_gnuplot();
+  }
   std::vector<std::pair<std::string, Algorithm>> algorithms{{"Adam", altmin::Adam{}}, {"AM-Adam", altmin::AmAdam{}}};
   for (const double forgetting : options.forgetting) {
     altmin::AmMem memory;
@@ -222,9 +262,11 @@ void run(const Options& options) {
     algorithms.emplace_back("AM-mem " + altmin::detail::number(forgetting), memory);
   }
   const auto data = load(options);
+  require_batches(data.train, options);
   std::vector<Result> results;
   for (const auto& [name, algorithm] : algorithms) results.push_back(learn(name, algorithm, data, options));
   print_table(results);
+  trainer::flush_output();  // the table comes first, also where --history is /dev/stdout
   const std::string csv = to_csv(results, options);
   if (!options.history.empty()) altmin::OutputFile{options.history}.write(csv);
   if (!options.plot.empty()) draw(csv, options);
@@ -243,7 +285,9 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"permuted", "rotated", "swapped"}))
       ->capture_default_str();
   app.add_option("--tasks", options.tasks, "one after another")->check(at_least(2))->capture_default_str();
-  app.add_option("--samples", options.samples, "of each task")->check(at_least(1))->capture_default_str();
+  app.add_option("--samples", options.samples, "of each task, as many as a step's or more")
+      ->check(at_least(1))
+      ->capture_default_str();
   app.add_option("--test-samples", options.test_samples, "of each task")->check(at_least(1))->capture_default_str();
   app.add_option("--batch", options.batch, "samples a step")->check(at_least(1))->capture_default_str();
   app.add_option("--hidden", options.hidden, "units of the hidden layers")->delimiter(',')->check(at_least(1));
@@ -252,12 +296,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "0: all of the hardware")->check(at_least(0))->capture_default_str();
   app.add_option("--history", options.history, "write accuracies over time")->type_name("FILE.csv");
   app.add_option("--plot", options.plot, "draw them (needs gnuplot)")->type_name("FILE.png");
-  CLI11_PARSE(app, argc, argv);
-  try {
-    run(options);
-  } catch (const std::exception& error) {
-    std::cerr << "online_stream: " << error.what() << '\n';
-    return 1;
-  }
-  return 0;
+  return trainer::guarded("online_stream", [&] {
+    if (trainer::parse(app, argc, argv)) run(options);
+    return 0;
+  });
 }

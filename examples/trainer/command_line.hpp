@@ -26,7 +26,8 @@ void take_over(const CLI::App& app, TaskOptions& options) {
   const auto found = notes.find(trainer);
   if (found == notes.end()) throw UsageError("--resume: " + options.resume + " is not a checkpoint of " + trainer);
   TaskOptions saved;
-  altmin::read_options(nlohmann::json::parse(found->second), saved, options.resume + ": " + trainer);
+  const std::string where = options.resume + ": " + trainer;
+  altmin::read_options(altmin::detail::parse_json(found->second, where), saved, where);
   const auto take = [&](const std::string& name, auto& value, const auto& saved_value) {
     const bool given = app.count("--" + name) > 0;
     if (given && name != "epochs" && value != saved_value) {
@@ -38,13 +39,8 @@ void take_over(const CLI::App& app, TaskOptions& options) {
   TaskOptions::fields(take, options, saved);
 }
 
-/// Reads the command line of a trainer; false if all it wants is help, which is then given. Throws UsageError.
-template <class TaskOptions>
-bool parse(int argc, char** argv, const std::string& name, const std::string& purpose, TaskOptions& options) {
-  CLI::App app{purpose, name};
-  add_flags(app, options);
-  app.footer(
-      "Exit status: 0; 1 where something is wrong; 130 after an interruption (Ctrl-C), which ends with the batch.");
+/// Reads a command line; false if all it wants is help, which is then given. Throws UsageError.
+inline bool parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -53,6 +49,18 @@ bool parse(int argc, char** argv, const std::string& name, const std::string& pu
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string{error.what()} + " (see --help)");
   }
+  return true;
+}
+
+/// Reads the command line of a trainer; false if all it wants is help, which is then given. Throws UsageError.
+template <class TaskOptions>
+bool parse(int argc, char** argv, const std::string& name, const std::string& purpose, TaskOptions& options) {
+  CLI::App app{purpose, name};
+  add_flags(app, options);
+  app.footer(
+      "Exit status: 0; 1 where something is wrong; 130 after an interruption (Ctrl-C), 143 after SIGTERM, 129 after "
+      "SIGHUP, each of which ends with the batch. A device or pipe as FILE gets its content once, at the end.");
+  if (!parse(app, argc, argv)) return false;
   if (!options.resume.empty()) take_over(app, options);
   return true;
 }

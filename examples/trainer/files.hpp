@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "options.hpp"
 
@@ -39,6 +41,23 @@ inline altmin::OutputFile output_file(const std::string& option, const std::stri
     return file;
   } catch (const altmin::Error& error) {
     throw UsageError(option + ": " + error.what());
+  }
+}
+
+/// Throws UsageError where two of these options name one file, or one names the part file of another: the later one
+/// would replace the earlier one's content. Options that name none, devices and pipes are left out.
+inline void require_different_files(const std::vector<std::pair<std::string, std::string>>& options) {
+  std::vector<std::pair<std::string, fs::path>> files;
+  for (const auto& [option, name] : options) {
+    if (name.empty()) continue;
+    const altmin::OutputFile file{name};
+    if (file.in_place()) continue;
+    const fs::path path = fs::weakly_canonical(fs::absolute(file.path()));
+    for (const auto& [other, taken] : files) {
+      if (path != taken && path != fs::path{taken}.concat(".part") && fs::path{path}.concat(".part") != taken) continue;
+      throw UsageError(option + ": expected another file than that of " + other + ", got " + name);
+    }
+    files.emplace_back(option, path);
   }
 }
 

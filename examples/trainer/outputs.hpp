@@ -8,29 +8,38 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "plot.hpp"
+#include "run.hpp"
 
 namespace trainer {
 
-/// The files of --history and --plot. What would fail does so before training.
+/// The files of --history and --plot. What would fail does so before training, as far as it can be known.
 class Outputs {
  public:
   explicit Outputs(const Options& options) {
+    require_different_files({{"--save", options.save}, {"--history", options.history}, {"--plot", options.plot}});
     if (!options.history.empty()) history_ = output_file("--history", options.history);
     if (options.plot.empty()) return;
     plot_ = output_file("--plot", options.plot);
     if (options.epochs == 0) throw UsageError("--plot: expected at least 1 epoch, got --epochs 0");
-    if (!run_program({"gnuplot", "-e", ""})) throw UsageError("--plot: needs gnuplot (Debian's package gnuplot-nox)");
+    require_gnuplot();
   }
 
-  void write_history(const altmin::History& history) const {
-    if (history_) history_->write(to_csv(history));
+  /// During training. Where that fails (a full disk), training goes on: write() tries again, and throws.
+  void update_history(const altmin::History& history) const {
+    if (!history_ || history_->in_place()) return;
+    try {
+      history_->write(to_csv(history));
+    } catch (const altmin::Error&) {
+    }
   }
 
-  /// At the end; `name` is that of the curves.
-  void write(const altmin::History& history, const altmin::Metrics& test, const std::string& title,
+  /// At the end: what is, or is not, written in place (see OutputFile); `name` is that of the curves. Throws where a
+  /// file cannot be written.
+  void write(bool in_place, const altmin::History& history, const altmin::Metrics& test, const std::string& title,
              const std::string& name) const {
-    write_history(history);  // also where there was no epoch to run
-    if (!plot_ || history.epochs().empty()) return;
+    flush_output();                                                                      // may be one of them
+    if (history_ && history_->in_place() == in_place) history_->write(to_csv(history));  // also without an epoch
+    if (!plot_ || plot_->in_place() != in_place || history.epochs().empty()) return;
     plot_->replace([&](const std::string& path) { plot(history, test, title, name, path); });
   }
 

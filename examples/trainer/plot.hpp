@@ -33,20 +33,26 @@ inline bool run_program(std::vector<std::string> arguments) {
          waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/// Throws UsageError unless gnuplot can be run.
+inline void require_gnuplot() {
+  if (!run_program({"gnuplot", "-e", ""})) throw UsageError("--plot: needs gnuplot (Debian's package gnuplot-nox)");
+}
+
 /// Draws learning curves and confusion matrix as a PNG file.
 inline void plot(const altmin::History& history, const altmin::Metrics& test, const std::string& title,
                  const std::string& name, const fs::path& path) {
-  const fs::path curves = fs::path{path}.concat(".csv");
-  const fs::path confusion = fs::path{path}.concat(".confusion.csv");
-  std::ostringstream counts;
-  counts << test.confusion.format({0, Eigen::DontAlignCols, ",", "\n"}) << '\n';
-  altmin::OutputFile{curves.string()}.write(to_csv(history));
-  altmin::OutputFile{confusion.string()}.write(counts.str());
-  const bool drawn = run_program({"gnuplot", "-c", ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title, name,
-                                  curves.string(), confusion.string()});
-  fs::remove(curves);
-  fs::remove(confusion);
-  if (!drawn) throw UsageError("--plot: gnuplot failed");
+  const altmin::detail::TemporaryFolder tables;  // beside the picture might stand files of the user's
+  const std::string curves = tables.file("curves.csv");
+  altmin::OutputFile{curves}.write(to_csv(history));
+  std::vector<std::string> command{"gnuplot", "-c",  ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title,
+                                   name,      curves};
+  if (test.confusion.size() > 0) {
+    std::ostringstream counts;
+    counts << test.confusion.format({0, Eigen::DontAlignCols, ",", "\n"}) << '\n';
+    command.push_back(tables.file("confusion.csv"));
+    altmin::OutputFile{command.back()}.write(counts.str());
+  }
+  if (!run_program(command)) throw UsageError("--plot: gnuplot failed");
 }
 
 }  // namespace trainer

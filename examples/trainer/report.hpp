@@ -1,14 +1,14 @@
 #pragma once
 
 #include <altmin/altmin.hpp>
-#include <csignal>
+#include <exception>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 
 #include "interruption.hpp"
 #include "options.hpp"
+#include "run.hpp"
 
 namespace trainer {
 
@@ -32,13 +32,32 @@ inline nlohmann::ordered_json report_line(const Options& options, const altmin::
           {"threads", net.threads()}};
 }
 
-/// Says how training ended, where it was not as planned; returns the exit status.
-inline int exit_status(const std::string& trainer, const Options& options, const altmin::FitReport& report) {
-  if (!report) throw std::runtime_error("training failed: " + report.reason);
-  if (!Interruption::happened()) return 0;
-  std::cerr << trainer << ": interrupted after step " << report.steps << "; "
-            << (options.save.empty() ? "nothing is saved (see --save)" : "saved in " + options.save) << '\n';
-  return 128 + SIGINT;
+/// Prints the result of a run and, where it did not end as planned, how it did. Writes its files by write_files(),
+/// devices and pipes first, as the result is the last line of standard output; nothing that fails there keeps the
+/// result back. Returns the exit status.
+template <class WriteFiles>
+int finish(const std::string& trainer, const Options& options, const altmin::FitReport& report,
+           const nlohmann::ordered_json& line, WriteFiles&& write_files) {
+  std::exception_ptr failure;
+  try {
+    write_files(true);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  std::cout << line.dump() << '\n';
+  flush_output();
+  int status = 0;
+  if (!report) {
+    complain(trainer, "training failed: " + report.reason);
+    status = 1;
+  } else if (Interruption::happened()) {
+    complain(trainer, "interrupted after step " + std::to_string(report.steps) + "; " +
+                          (options.save.empty() ? "nothing is saved (see --save)" : "saved in " + options.save));
+    status = 128 + Interruption::signal();
+  }
+  write_files(false);
+  if (failure) std::rethrow_exception(failure);
+  return status;
 }
 
 }  // namespace trainer

@@ -1,27 +1,60 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <exception>
 #include <iostream>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "command_line.hpp"
 
 namespace trainer {
 
-/// main() of a trainer: reads its options, and trains by train(options), which returns the exit status. An error is
-/// told in one line.
-template <class TaskOptions, class Train>
-int run(int argc, char** argv, const std::string& name, const std::string& purpose, Train&& train) {
+/// Says in one line on standard error what is wrong.
+inline void complain(const std::string& name, std::string line) {
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::cerr << name << ": " << line << '\n';
+}
+
+/// Writes what has been printed to standard output. Returns why that has failed, at the first time, or 0.
+inline int flush_output() {
+  static int error = 0;
+  errno = 0;
+  if (!std::cout.flush() && error == 0) error = errno != 0 ? errno : EIO;
+  return error;
+}
+
+/// Throws unless all of standard output has been written: a disk may be full, a reader gone.
+inline void require_printed() {
+  const int error = flush_output();
+  if (error == 0) return;
+  throw std::runtime_error("cannot write standard output: " + std::generic_category().message(error));
+}
+
+/// main() of a program: its action returns the exit status. An error is told in one line, and gives 1.
+template <class Action>
+int guarded(const std::string& name, Action&& action) {
+  std::signal(SIGPIPE, SIG_IGN);  // who reads what the program prints may go: the run does not end with it
   try {
-    TaskOptions options;
-    return parse(argc, argv, name, purpose, options) ? train(options) : 0;
+    const int status = action();
+    require_printed();
+    return status;
   } catch (const std::exception& error) {
-    std::string line = error.what();
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    std::cerr << name << ": " << line << '\n';
+    complain(name, error.what());
     return 1;
   }
+}
+
+/// main() of a trainer: reads its options, and trains by train(options), which returns the exit status.
+template <class TaskOptions, class Train>
+int run(int argc, char** argv, const std::string& name, const std::string& purpose, Train&& train) {
+  return guarded(name, [&] {
+    TaskOptions options;
+    return parse(argc, argv, name, purpose, options) ? train(options) : 0;
+  });
 }
 
 }  // namespace trainer

@@ -33,7 +33,9 @@ class Saver {
   template <class Training>
   altmin::Stop after_step(Training& training) {
     if (checkpoint_) with_history().after_step(training);
-    return {Interruption::happened() ? "interrupted" : ""};
+    if (!Interruption::happened()) return {};
+    Interruption::hold();  // until the end of training, which saves
+    return {"interrupted"};
   }
   template <class Training>
   void after_epoch(Training& training) {
@@ -64,7 +66,8 @@ inline altmin::History earlier_history(const std::string& checkpoint) {
   if (!checkpoint.empty()) {
     const auto notes = altmin::load_notes(checkpoint);
     const auto found = notes.find("history");
-    if (found != notes.end()) altmin::read_options(nlohmann::json::parse(found->second), epochs, "history");
+    const std::string where = checkpoint + ": history";
+    if (found != notes.end()) altmin::read_options(altmin::detail::parse_json(found->second, where), epochs, where);
   }
   return altmin::History{epochs};
 }

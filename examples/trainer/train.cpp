@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <csignal>
 #include <iostream>
 #include <optional>
 #include <utility>
@@ -71,7 +70,7 @@ int train(const std::string& trainer, const Options& options, const std::string&
   const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
-  const auto save_history = [&](const auto&) { outputs.write_history(history); };
+  const auto save_history = [&](const auto&) { outputs.update_history(history); };
   const Schedule schedule = schedules().at(options.schedule);
   const altmin::FitReport report = [&] {
     const Interruption kept_back;
@@ -80,12 +79,12 @@ int train(const std::string& trainer, const Options& options, const std::string&
                        validation, early_stopping, ProgressBar{progress, style});
   }();
   const altmin::Metrics test = altmin::evaluate(net, data.test);
-  outputs.write(history, test, trainer + ", " + options.model, options.algorithm);
-
   if (!options.quiet) std::cout << test << '\n';
   const altmin::Index steps = report.steps - saver.first_step();
-  std::cout << report_line(options, net, report, test, steps, data.train.size()).dump() << std::endl;
-  return exit_status(trainer, options, report);
+  return finish(trainer, options, report, report_line(options, net, report, test, steps, data.train.size()),
+                [&](bool in_place) {
+                  outputs.write(in_place, history, test, trainer + ", " + options.model, options.algorithm);
+                });
 }
 
 }  // namespace trainer

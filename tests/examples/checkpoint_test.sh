@@ -51,19 +51,45 @@ refused '^mnist: garbage: header' train --resume garbage
 refused '^mnist: empty: header: expected at least 8 bytes, got 0$' train --resume empty
 same whole kept
 
-# An interruption ends with the batch, and is saved; the JSON line is the last one all the same.
-long=("${options[@]}" --schedule constant --epochs 3000)
+# A checkpoint goes on with its own data alone. It keeps its mode.
+cp -r data other
+printf '\xf1' | dd of=other/train-images-idx3-ubyte bs=1 seek=16 conv=notrunc 2>err
+refused '^mnist: whole: fit.data: expected the training data of the run that goes on, got other data of the same size$' \
+  "$mnist" --data other --resume whole --quiet
+same whole kept
+chmod 640 part
+train --resume part --save part || fail "resume"
+[[ $(stat -c %a part) == 640 ]] || fail "mode of a checkpoint"
+
+# An interruption ends with the batch, and is saved; the JSON line is the last one all the same. A second signal right
+# behind it, as of a wrapper that passes it on, changes nothing.
+long=("${options[@]}" --schedule constant --epochs 30000)
+for signals in INT TERM HUP 'INT INT'; do
+  rm part
+  "$mnist" --data data --quiet "${long[@]}" --save part >out 2>err &
+  pid=$!
+  await_training $pid
+  for signal in $signals; do kill -$signal $pid; done
+  status=0
+  wait $pid || status=$?
+  case $signals in TERM) expected=143 ;; HUP) expected=129 ;; *) expected=130 ;; esac
+  [[ $status -eq $expected ]] || fail "status $status after $signals"
+  grep -q '^mnist: interrupted after step [0-9]*; saved in part$' err || fail "message after $signals"
+  [[ $(field steps) =~ ^[0-9]+$ && $(field test_accuracy) =~ ^[0-9] ]] || fail "report after $signals"
+  epochs=$(($(field epochs) + 2))
+  train --resume part --epochs $epochs --save part || fail "resume after $signals"
+  train "${options[@]}" --schedule constant --epochs $epochs --save whole || fail "whole"
+  same whole part
+done
+
+# A program that was started to ignore hangups (nohup) goes on.
 rm part
-"$mnist" --data data --quiet "${long[@]}" --save part >out 2>err &
+(trap '' HUP && exec "$mnist" --data data --quiet "${long[@]}" --save part >out 2>err) &
 pid=$!
-for _ in {1..100}; do [[ -s part ]] && break || sleep 0.1; done
+await_training $pid
+kill -HUP $pid
 kill -INT $pid
 status=0
 wait $pid || status=$?
-[[ $status -eq 130 ]] || fail "status $status of an interrupted run"
-grep -q '^mnist: interrupted after step [0-9]*; saved in part$' err || fail "message of an interrupted run"
-[[ $(field steps) =~ ^[0-9]+$ && $(field test_accuracy) =~ ^[0-9] ]] || fail "report of an interrupted run"
-epochs=$(($(field epochs) + 2))
-train --resume part --epochs $epochs --save part || fail "resume after an interruption"
-train "${options[@]}" --schedule constant --epochs $epochs --save whole || fail "whole"
-same whole part
+[[ $status -eq 130 ]] || fail "status $status after an ignored hangup"
+grep -q '^mnist: interrupted after step [0-9]*; saved in part$' err || fail "message after an ignored hangup"

@@ -54,3 +54,47 @@ run --data bad.csv --skip-bad-rows || fail "skip"
 [[ $(field skipped_rows) -eq 1 && $(field samples) -eq 1199 ]] || fail "skipped rows"
 head -c 20000 table.csv.gz >cut.csv.gz
 refused 'cut.csv.gz, line [0-9]*: expected sound gzip data, got: unexpected end of file' run --quiet --data cut.csv.gz
+
+# An interruption while a pipe gives no more rows is saved, and the run goes on to the same bytes from the whole table.
+options=(--reservoir 100 --schedule constant --epochs 1)
+run --data table.csv "${options[@]}" --save whole.run || fail "whole"
+stalled() { # FILE SIGNAL...
+  rm -f stalled.run
+  mkfifo pipe
+  sleep 100 >pipe & # keeps the pipe open
+  local holder=$! status=0 pid signal
+  "$higgs" --hidden 16 --batch 20 --test-rows 300 --data - "${options[@]}" --save stalled.run --save-every 31 \
+    <pipe >out 2>err &
+  pid=$!
+  cat "$1" >pipe
+  await_training $pid
+  if [[ -n ${step:-} ]]; then # the last one before it waits: the rows that are there, without test rows and reservoir
+    for _ in {1..600}; do [[ ! -e stalled.run ]] || break; sleep 0.05; done
+    [[ -e stalled.run ]] || fail "it does not come to step 31"
+  fi
+  for signal in "${@:2}"; do kill -$signal $pid; done
+  wait $pid || status=$?
+  kill $holder
+  wait $holder 2>/dev/null || true
+  rm pipe
+  [[ $status -eq $((128 + $(kill -l "$2"))) ]] || fail "status $status after ${*:2}"
+  grep -q '^higgs: interrupted after step [0-9]*; saved in stalled.run$' err || fail "message after ${*:2}"
+  [[ $(field steps) =~ ^[0-9]+$ ]] || fail "report after ${*:2}"
+}
+for signals in INT TERM 'INT INT'; do
+  # shellcheck disable=SC2086
+  step=31 stalled table.csv $signals
+  run --data table.csv --resume stalled.run --save stalled.run || fail "resume"
+  cmp whole.run stalled.run || fail "a run interrupted on a stalled pipe ends otherwise"
+done
+head -100 table.csv >beginning.csv
+stalled beginning.csv INT # before the test rows are there
+[[ $(field steps) -eq 0 && $(field test_accuracy) == null && $(field test_loss) == null ]] || fail "undefined figures"
+! grep -q nan out err || fail "nan"
+run --data table.csv --resume stalled.run --save stalled.run || fail "resume"
+cmp whole.run stalled.run || fail "a run interrupted before its first step ends otherwise"
+
+# Another table of as many rows is not the run's.
+run --data table.csv --epochs 3 --schedule constant --save part.run --time-limit 1e-9 || fail "part"
+sed '5s/000$/500/' table.csv >other.csv
+refused '^higgs: part.run: fit.data: expected the training data of the run' run --data other.csv --resume part.run --quiet

@@ -45,6 +45,67 @@ if command -v gnuplot >/dev/null; then
   [[ $(find . -maxdepth 1 -name 'curves*' | wc -l) -eq 1 ]] || fail "something left beside curves.png"
 fi
 
+# Options name files by the same rules: what is replaced keeps its mode, what is read-only stays, a link is followed.
+echo old >kept.csv
+chmod 600 kept.csv
+ln -s there.csv link.csv
+train --history kept.csv --quiet || fail "history that is there"
+[[ $(stat -c %a kept.csv) == 600 && $(wc -l <kept.csv) -eq 10 ]] || fail "mode of kept.csv"
+train --history link.csv --quiet || fail "history by a link"
+[[ -L link.csv && $(wc -l <there.csv) -eq 10 ]] || fail "link.csv"
+chmod 444 kept.csv
+for option in history save plot; do
+  refused "--$option: cannot write kept.csv: it is read-only" "$mnist" --data data --$option kept.csv
+done
+[[ $(wc -l <kept.csv) -eq 10 ]] || fail "kept.csv"
+for other in there.csv link.csv ./there.csv; do
+  refused '--history: expected another file than that of --save' "$mnist" --data data --save there.csv --history $other
+done
+refused '--history: expected another file than that of --save' "$mnist" --data data --save a --history a.part
+
+# In place: a log keeps what it has, and the result stays the last line.
+echo before >log
+"$mnist" --data data --hidden 8 --epochs 2 --batch 20 --quiet --history /dev/stdout >>log 2>err || fail "in place"
+cp log out
+[[ $(wc -l <log) -eq 5 && $(head -1 log) == before ]] || fail "log" # a table of three lines, once
+[[ $(sed -n 2p log) == epoch,* && $(field epochs) -eq 2 ]] || fail "table and result in the log"
+"$mnist" --data data --hidden 8 --epochs 2 --batch 20 --quiet --history >(cat >through.csv; touch passed) >out 2>err ||
+  fail "pipe"
+while [[ ! -e passed ]]; do sleep 0.05; done
+[[ $(wc -l <through.csv) -eq 3 ]] || fail "through.csv"
+
+# What cannot be printed or drawn is an error, and the result is printed all the same.
+status=0
+"$mnist" --data data --hidden 8 --epochs 1 --batch 20 --quiet >/dev/full 2>err || status=$?
+[[ $status -eq 1 ]] || fail "status $status where standard output is full"
+[[ $(<err) == "mnist: cannot write standard output: No space left on device" ]] || fail "message of a full output"
+status=0
+"$mnist" --help >/dev/full 2>err || status=$?
+[[ $status -eq 1 ]] || fail "status $status of help where standard output is full"
+status=0
+{ "$mnist" --data data --hidden 8 --epochs 3 --batch 20 --save piped 2>err || echo $? >status; } | true
+[[ $(<status) -eq 1 && -s piped ]] || fail "a reader that is gone"
+status=0
+train --history /dev/full --quiet || status=$?
+[[ $status -eq 1 && $(field epochs) -eq 9 ]] || fail "history that cannot be written"
+[[ $(<err) == "mnist: cannot write /dev/full: No space left on device" ]] || fail "message of a full history"
+(
+  fake_gnuplot
+  echo old >curves.png
+  status=0
+  BROKEN_GNUPLOT=1 train --plot curves.png --quiet || status=$?
+  [[ $status -eq 1 && $(field epochs) -eq 9 ]] || fail "gnuplot fails"
+  [[ $(<err) == "mnist: --plot: gnuplot failed" && $(<curves.png) == old ]] || fail "message where gnuplot fails"
+  for table in curves.png.csv curves.png.part.csv curves.png.part.confusion.csv; do
+    train --plot curves.png --history $table --quiet || fail "plot"
+    [[ $(head -c 4 curves.png | tail -c 3) == PNG && $(wc -l <$table) -eq 10 ]] || fail "$table"
+    rm $table
+  done
+  [[ $(find . -maxdepth 1 -name 'curves*' | wc -l) -eq 1 ]] || fail "something left beside curves.png"
+  refused '--plot: expected another file than that of --history' "$mnist" --data data --plot a --history a
+) || exit 1
+[[ $(find . -maxdepth 1 -name '*.part*' | wc -l) -eq 0 ]] || fail "something left behind"
+
 "$mnist" --help >out 2>err || fail "help"
 grep -q -e --code-learning-rate out || fail "help"
 
@@ -66,6 +127,7 @@ refused 'nowhere/history.csv' "$mnist" --data data --history nowhere/history.csv
 refused 'not a file' "$mnist" --data data --history data
 
 # A run that fails later leaves the old file as it is.
+rm kept.csv
 echo old >kept.csv
 refused 'got none' "$mnist" --data nowhere --history kept.csv
 [[ $(<kept.csv) == old ]] || fail "kept.csv"

@@ -34,6 +34,35 @@ refused() { # PATTERN COMMAND...
   grep -q -e "$1" err || fail "expected '$1': ${*:2}"
 }
 
+# Waits until a program holds signals back, as it does while it trains.
+await_training() { # PID
+  local caught
+  for _ in {1..600}; do
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") || fail "it has ended"
+    # SIGINT among them, and no longer the shell that starts the program.
+    [[ $(<"/proc/$1/comm") == bash ]] || (((16#$caught & 2) == 0)) || return 0
+    sleep 0.05
+  done
+  fail "it does not train"
+}
+
+# Puts a gnuplot in front of others that draws no more than a picture's first bytes, or fails where BROKEN_GNUPLOT is
+# set; it is given tables that are there.
+fake_gnuplot() {
+  mkdir -p bin
+  cat >bin/gnuplot <<'GNUPLOT'
+#!/usr/bin/env bash
+[[ $1 != -e ]] || exit 0
+[[ -z ${BROKEN_GNUPLOT:-} ]] || exit 1
+for table in "${@:4}"; do
+  [[ $table != *.csv || -s $table ]] || exit 1
+done
+printf '\211PNG' >"$3"
+GNUPLOT
+  chmod +x bin/gnuplot
+  export PATH=$work/bin:$PATH
+}
+
 # Writes a data set in MNIST's format, of so many samples, to `data`.
 write_data() { # TRAIN TEST
   mkdir -p data

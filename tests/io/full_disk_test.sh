@@ -25,5 +25,13 @@ train --resume disk/run --epochs 4 --save disk/run || status=$?
 cmp run disk/run || fail "the old checkpoint"
 [[ $(find disk -name '*.part' | wc -l) -eq 0 ]] || fail "something left behind"
 
+# A table that cannot be written does not end training, and its old content stays.
+head -c 1M /dev/zero >>disk/zeros 2>/dev/null || true
+status=0
+train --epochs 3 --history disk/run.csv || status=$?
+cmp run.csv disk/run.csv || fail "the old table"
+[[ $status -eq 1 && $(wc -l <out) -eq 1 && $(field epochs) -eq 3 ]] || fail "status $status of a full table"
+[[ $(<err) == "mnist: cannot write disk/run.csv: No space left on device" ]] || fail "message of a full table"
+
 rm disk/zeros
 train --resume disk/run --epochs 4 --save disk/run || fail "with room again"
