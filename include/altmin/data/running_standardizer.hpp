@@ -27,16 +27,14 @@ class RunningStandardizer {
   template <class Sample>
   void observe(const Eigen::MatrixBase<Sample>& sample) {
     require_features(sample.rows());
-    for (Index i = 0; i < mean_.size(); ++i) {
-      if (!detail::is_finite(sample(i))) {
-        throw DataError("RunningStandardizer: observe: feature " + detail::text(i) + " is not finite");
-      }
-    }
+    const Eigen::Ref<const Vector<typename Sample::Scalar>> values{sample};  // no copy of what is stored in one piece
+    require_finite(values);
     const auto seen = static_cast<double>(count_++);
+    const double known = seen >= 3 ? seen : 0;  // 0: no value is far
     for (Index i = 0; i < mean_.size(); ++i) {
-      double value = std::clamp(static_cast<double>(sample(i)), -largest_value, largest_value);
+      double value = std::min(std::max(static_cast<double>(values(i)), -largest_value), largest_value);
       double before = value - mean_(i);
-      if (seen >= 3 && squares_(i) > 0 && before * before * seen > far * far * squares_(i)) {
+      if (before * before * known > squares_(i) * (far * far) && squares_(i) > 0) {
         before = std::copysign(far * std::sqrt(squares_(i) / seen), before);
         value = mean_(i) + before;
       }
@@ -72,6 +70,14 @@ class RunningStandardizer {
  private:
   static constexpr double far = 1000;             // deviations
   static constexpr double largest_value = 1e145;  // the squares of as many differences as a stream has have a sum
+
+  template <class Values>
+  static void require_finite(const Values& values) {
+    if (detail::all_finite(values.data(), values.size())) return;
+    Index i = 0;
+    while (detail::is_finite(values(i))) ++i;
+    throw DataError("RunningStandardizer: observe: feature " + detail::text(i) + " is not finite");
+  }
 
   void require_features(Index got) const {
     if (got == mean_.size()) return;

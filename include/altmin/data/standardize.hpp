@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,12 @@ class Standardizer {
   static Standardizer fit(const ConstRef<Scalar>& x) {
     require_samples(x);
     // Sums of differences to the first sample, then to the mean: accurate for any offset, exact for constant features.
-    const Vector<double> unit = x.cwiseAbs().rowwise().maxCoeff().template cast<double>().unaryExpr(&unit_of);
+    Vector<double> unit = Vector<double>::Ones(x.rows());
+    if constexpr (!std::is_same_v<Scalar, float>) {
+      Vector<Scalar> largest = Vector<Scalar>::Zero(x.rows());
+      for (Index i = 0; i < x.cols(); ++i) largest = largest.cwiseMax(x.col(i).cwiseAbs());
+      unit = largest.template cast<double>().unaryExpr(&unit_of);
+    }
     const auto column = [&](Index i) { return x.col(i).template cast<double>().cwiseProduct(unit); };
     const Vector<double> first = column(0);
     Vector<double> shift = Vector<double>::Zero(x.rows());
