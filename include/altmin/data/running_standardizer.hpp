@@ -52,9 +52,8 @@ class RunningStandardizer {
     const Vector<double> moderate = mean_.binaryExpr(by, &detail::moderate_size<Scalar>);
     for (Index t = 0; t < x.cols(); ++t) {
       for (Index i = 0; i < x.rows(); ++i) {
-        const auto value = static_cast<double>(x(i, t));
-        x(i, t) = std::islessequal(std::abs(value), moderate(i)) ? static_cast<Scalar>((value - mean_(i)) * scale(i))
-                                                                 : detail::standardized(x(i, t), mean_(i), by(i));
+        x(i, t) = detail::standardized(x(i, t), mean_(i), by(i), moderate(i),
+                                       [&](double difference) { return difference * scale(i); });
       }
     }
   }

@@ -102,9 +102,8 @@ class Standardizer {
       Scalar* at = &x.coeffRef(0, t);
       for (Index i = 0; i < channels; ++i) {
         for (Scalar* const end = at + plane; at != end; ++at) {
-          const auto value = static_cast<double>(*at);
-          *at = std::islessequal(std::abs(value), moderate[i]) ? static_cast<Scalar>((value - mean_[i]) / deviation_[i])
-                                                               : detail::standardized(*at, mean_[i], deviation_[i]);
+          *at = detail::standardized(*at, mean_[i], deviation_[i], moderate[i],
+                                     [&](double difference) { return difference / deviation_[i]; });
         }
       }
     }

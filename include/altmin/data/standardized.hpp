@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "altmin/core/finite.hpp"
+#include "altmin/core/types.hpp"
 
 namespace altmin::detail {
 
@@ -14,7 +15,7 @@ template <class Scalar>
 double largest_difference(double deviation) {
   constexpr double most = std::numeric_limits<double>::max();
   constexpr double largest = static_cast<double>(std::numeric_limits<Scalar>::max());
-  return deviation >= most / largest ? most : largest * (1 - 0x1p-50) * deviation;
+  return largest * (1 - 0x1p-50) * std::min(deviation, most / largest);
 }
 
 /// The size of x up to which (x - mean) / deviation is computed as it stands: neither the difference nor the quotient
@@ -27,11 +28,21 @@ double moderate_size(double mean, double deviation) {
 /// (x - mean) / deviation of any finite x, the largest number of its sign where that overflows; another x stays as it
 /// is, for the network to refuse. No floating-point exception is raised.
 template <class Scalar>
-Scalar standardized(Scalar x, double mean, double deviation) {
+EIGEN_DONT_INLINE Scalar saturated(Scalar x, double mean, double deviation) {
   if (!is_finite(x)) return x;
   const double most = largest_difference<Scalar>(deviation) / 4;
   const double quarter = static_cast<double>(x) / 4 - mean / 4;  // a difference of two doubles may overflow
   return static_cast<Scalar>(std::clamp(quarter, -most, most) / deviation * 4);
+}
+
+/// The same, by `quotient` of the difference where |x| <= `moderate`, see moderate_size().
+template <class Scalar, class Quotient>
+Scalar standardized(Scalar x, double mean, double deviation, double moderate, Quotient&& quotient) {
+  const auto value = static_cast<double>(x);
+  const bool is_moderate = std::islessequal(std::abs(value), moderate);
+  // A compiler may compute the quotient in any case: by no difference that overflows it.
+  const double difference = (is_moderate ? value : mean) - mean;
+  return is_moderate ? static_cast<Scalar>(quotient(difference)) : saturated(x, mean, deviation);
 }
 
 }  // namespace altmin::detail
