@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <altmin/data/batches.hpp>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -196,4 +198,49 @@ TEST_CASE("batches refuse options out of range", "[batches]") {
   CHECK_THROWS_AS(one.load(1), OptionError);
   CHECK_THROWS_AS(one.load(-1), OptionError);
   CHECK_FALSE(std::is_constructible_v<Batches<float>, Dataset<float>, Index>);  // a temporary would not live on
+}
+
+TEMPLATE_TEST_CASE("a batch is a view, assigned and copied as one", "[batches]", float, double) {
+  const auto data = numbered<TestType>(10);
+  const Dataset<TestType> real{data.x(), Matrix<TestType>(data.x().topRows(1))};
+  Batches<TestType> batches{data, 4};
+  Batches<TestType> others{real, 3};
+  auto batch = batches.load(0);
+  CHECK(batch.y == Eigen::Vector4i{0, 1, 2, 3});
+  batch = batches.load(2);  // it borrows a batch of two now, and has written nothing
+  CHECK(batch.size() == 2);
+  CHECK(batch.y == Eigen::Vector2i{8, 9});
+  batch = others.load(1);
+  CHECK(batch.y.size() == 0);
+  CHECK(batch.targets(0, 2) == 5);
+  CHECK(batches.load(0).y == Eigen::Vector4i{0, 1, 2, 3});
+  const altmin::Batch<TestType> copy{batch};
+  altmin::Batch<TestType> moved{std::move(batch)};
+  moved = copy;
+  CHECK(copy.targets.data() == moved.targets.data());
+  CHECK(moved.x(1, 0) == -3);
+  CHECK(data.y() == Labels::LinSpaced(10, 0, 9));
+}
+
+TEMPLATE_TEST_CASE("batches are copied, moved and assigned with their own buffers", "[batches]", float, double) {
+  const auto data = numbered<TestType>(10);
+  const auto more = numbered<TestType>(17);
+  auto from = std::make_unique<Batches<TestType>>(data, 4, Seed{3});
+  from->shuffle();
+  Batches<TestType> expected = *from;
+  Batches<TestType> target{more, 6, Seed{1}};
+  target.load(1);
+  target = *from;
+  Batches<TestType> moved{std::move(*from)};
+  from.reset();
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto labels = epoch(expected);
+    CHECK(epoch(target) == labels);
+    CHECK(epoch(moved) == labels);
+    for (auto* batches : {&expected, &target, &moved}) batches->shuffle();
+  }
+  moved = std::move(target);
+  CHECK(epoch(moved) == epoch(expected));
+  target = Batches<TestType>{more, 5};
+  CHECK(epoch(target) == counting(17));
 }

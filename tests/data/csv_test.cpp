@@ -1,10 +1,19 @@
 #include <unistd.h>
 
 #include <altmin/data/csv.hpp>
+#include <atomic>
+#include <cfenv>
+#include <chrono>
+#include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <sstream>
+#include <stdexcept>
+#include <streambuf>
+#include <thread>
 
 #include "catch.hpp"
 #include "support.hpp"
@@ -126,12 +135,39 @@ TEST_CASE("floats half way between two are rounded as the nearest doubles are", 
 }
 
 TEST_CASE("what lies beyond the largest float is no finite number", "[csv]") {
-  for (const char* number : {"3.40282350e38", "-3.40282350e38", "1e39", "1e300", "1e400"}) {
+  // The largest float is 2^128 - 2^104; from 2^128 - 2^103 on, 340282356779733661637539395458142568448, a number is
+  // rounded to 2^128.
+  for (const char* number : {"340282356779733661637539395458142568448", "-3.4028235677973367e38", "3.4028236e38",
+                             "1e39", "1e300", "1e400"}) {
     CAPTURE(number);
     const std::string text = std::string("0,") + number + "\n";
     CHECK_THAT(message_of<DataError>([&] { parse<float>(text); }), ContainsSubstring("expected a finite number"));
   }
-  CHECK(parse<float>("0,3.4028234e38\n").x()(0, 0) == 3.4028234e38F);
+  constexpr float largest = std::numeric_limits<float>::max();
+  for (const char* number : {"3.4028234e38", "3.4028235e+38", "3.40282347e+38", "3.40282350e38", "3.40282356779733e38",
+                             "340282346638528859811704183484516925440"}) {
+    CAPTURE(number);
+    CHECK(parse<float>(std::string("0,") + number + "\n").x()(0, 0) == largest);
+    CHECK(parse<float>(std::string("0,-") + number + "\n").x()(0, 0) == -largest);
+  }
+  CHECK(parse<float>("0,3.4028233e38\n").x()(0, 0) == std::nextafter(largest, 0.0F));
+  constexpr double widest = std::numeric_limits<double>::max();
+  CHECK(parse<double>("0,1.7976931348623157e308\n").x()(0, 0) == widest);
+  CHECK(parse<double>("0,-1.7976931348623158e308\n").x()(0, 0) == -widest);
+  CHECK_THAT(error("0,1.7976931348623159e308\n"), ContainsSubstring("expected a finite number"));
+}
+
+TEST_CASE("no number, and no label, raises a floating-point exception", "[csv]") {
+  std::feclearexcept(FE_ALL_EXCEPT);
+  const std::string text =
+      "1,3.4028235e38,1e39\n0,-1e400,1e-400\n1e400,1,1\n-1e300,2,2\nnan,nan,inf\n1,1e-300,4e-324\n0,1e38,"
+      "123456789012345678901"
+      "\n";
+  std::istringstream first{text};
+  CHECK(altmin::load_csv<float>(first, skipping()).size() == 2);
+  std::istringstream second{text};
+  CHECK(altmin::load_csv<double>(second, skipping()).size() == 3);
+  CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0);
 }
 
 TEST_CASE("lines may be longer than what is read at a time", "[csv]") {
@@ -192,6 +228,136 @@ TEST_CASE("a reader that nobody reads any more ends, though its pipe gives nothi
   close(ends[1]);
 }
 
+TEST_CASE("a signal leaves a reader cancellable, though its pipe gives nothing", "[csv]") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  struct ::sigaction interrupt {};  // no SA_RESTART: system calls end with EINTR
+  interrupt.sa_handler = [](int) {};
+  struct ::sigaction before {};
+  REQUIRE(sigaction(SIGUSR1, &interrupt, &before) == 0);
+  altmin::detail::OpenSource source{altmin::Source::descriptor(ends[0], "pipe")};
+  std::atomic<int> polls{0};
+  std::atomic<bool> wanted{true};
+  std::atomic<bool> ended{false};
+  std::size_t got = 1;
+  std::thread reader{[&] {
+    char byte = 0;
+    got = source.read(&byte, 1, [&] {
+      ++polls;
+      return wanted.load();
+    });
+    ended = true;
+  }};
+  const auto wait = [](auto&& holds) {  // long enough for any machine; forever would hang where the code is wrong
+    for (int i = 0; i < 5000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    return holds();
+  };
+  CHECK(wait([&] { return polls > 0; }));
+  for (int i = 0; i < 3; ++i) {
+    const int seen = polls;
+    pthread_kill(reader.native_handle(), SIGUSR1);
+    CHECK(wait([&] { return polls > seen + 1; }));  // it goes on asking
+  }
+  wanted = false;
+  CHECK(wait([&] { return ended.load(); }));
+  close(ends[1]);  // lets a reader go on that waits
+  reader.join();
+  CHECK(got == 0);
+  close(ends[0]);
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_CASE("a source that cannot be opened is told", "[csv]") {
+  const auto refused = [](const altmin::Source& source) {
+    return message_of<DataError>([&] { altmin::load_csv<float>(source); });
+  };
+  CHECK(refused("") == "(empty path): expected a file to read, got: No such file or directory");
+  CHECK(refused(std::filesystem::path{}) == "(empty path): expected a file to read, got: No such file or directory");
+  CHECK(refused(altmin::Source::descriptor(-1, "pipe")) == "pipe: expected a file to read, got: Bad file descriptor");
+  CHECK(refused(altmin::Source::descriptor(1 << 20, "pipe")) ==
+        "pipe: expected a file to read, got: Bad file descriptor");
+  CHECK_THAT(refused("/"), ContainsSubstring("/: expected a file to read, got: Is a directory"));
+  const std::string not_open = "stream: expected a stream to read, got one that is not open or has failed";
+  std::ifstream unopened;
+  CHECK(refused(unopened) == not_open);
+  std::ifstream missing{"/nowhere.csv"};
+  CHECK(refused(missing) == not_open);
+  std::istream none{nullptr};
+  CHECK(refused(none) == not_open);
+  std::istringstream failed{"1,2\n"};
+  failed.setstate(std::ios::failbit);
+  CHECK(refused(failed) == not_open);
+  std::ifstream directory{"/"};
+  REQUIRE(directory.is_open());
+  CHECK_THAT(refused(directory), ContainsSubstring("stream: expected a stream to read, got: "));
+}
+
+namespace {
+
+/// Gives a text in pieces, then throws.
+struct BreakingBuffer : std::streambuf {
+  BreakingBuffer(std::string bytes, bool by_int) : text{std::move(bytes)}, throws_int{by_int} {}
+  int_type underflow() override {
+    const std::size_t count = std::min<std::size_t>(1000, text.size() - at);
+    if (count == 0 && throws_int) throw 7;
+    if (count == 0) throw std::runtime_error("the line is cut");
+    setg(&text[at], &text[at], &text[at] + count);
+    at += count;
+    return traits_type::to_int_type(*gptr());
+  }
+  std::string text;
+  bool throws_int;
+  std::size_t at = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a stream that breaks is an error, not the end of the table", "[csv]") {
+  for (const int rows : {0, 3, 40000}) {
+    for (const bool by_int : {false, true}) {
+      CAPTURE(rows, by_int);
+      const std::string expected =
+          std::string("table: expected a stream to read, got: ") + (by_int ? "an exception" : "the line is cut");
+      BreakingBuffer buffer{counting_table(rows), by_int};
+      std::istream stream{&buffer};
+      CHECK(message_of<DataError>([&] { altmin::load_csv<float>({stream, "table"}, skipping()); }) == expected);
+      CHECK(stream.good());
+    }
+  }
+}
+
+TEST_CASE("a stream may have its exceptions switched on", "[csv]") {
+  std::istringstream text{counting_table(40000)};
+  text.exceptions(std::ios::badbit | std::ios::failbit | std::ios::eofbit);
+  require_counting(altmin::load_csv<float>(text), 40000);
+  const TemporaryFolder folder;
+  std::ifstream file;
+  file.exceptions(std::ios::badbit | std::ios::failbit | std::ios::eofbit);
+  file.open(folder.write("packed.csv.gz", gzip(folder, counting_table(40000))));
+  require_counting(altmin::load_csv<double>(file), 40000);
+}
+
+TEST_CASE("a reader writes no further than it is given room", "[csv]") {
+  std::istringstream stream{counting_table(10)};
+  CsvReader<float> reader{stream};
+  altmin::Matrix<float> x(3, 4);
+  altmin::Labels y(4);
+  const auto refused = [&](auto&& view, Index labels) {
+    return message_of<altmin::ShapeError>([&] { reader.read(view, {y.data(), labels}); });
+  };
+  altmin::Matrix<float> one(1, 4);
+  CHECK(refused(one, 4) == "CsvReader: read: expected x of 2 features (rows), got 1 x 4");
+  CHECK(refused(x, 4) == "CsvReader: read: expected x of 2 features (rows), got 3 x 4");
+  altmin::Matrix<float> two(2, 4);
+  CHECK(refused(two, 3) == "CsvReader: read: expected a place for each of 4 labels, got 3");
+  CHECK(reader.lines() == 0);
+  CHECK(reader.read({x.data() + 1, 2, 4, 3}, {y.data(), 4}) == 4);  // rows of a larger matrix
+  CHECK(x.bottomRows(2) == (altmin::Matrix<float>(2, 4) << 0, 1, 2, 3, 0, -0.25, -0.5, -0.75).finished());
+  CHECK(reader.read(altmin::View<float>{two}.slice(0, 0), {y.data(), 0}) == 0);
+  CHECK(reader.read(two, {y.data(), 4}) == 4);
+  CHECK(two(0, 0) == 4);
+}
+
 TEST_CASE("any layout of columns is read", "[csv]") {
   const std::string text =
       "\xef\xbb\xbf"
@@ -211,6 +377,16 @@ TEST_CASE("any layout of columns is read", "[csv]") {
   options = {};
   options.missing = -999;
   CHECK(parse("1,?,2\n0,, NA \n", options).x() == (Eigen::Matrix2d{} << -999, -999, 2, -999).finished());
+
+  options.missing = 0;  // it fills features only: a row without a label has no class
+  for (const char* label : {"", "?", "NA", " nan "}) {
+    CHECK(error("1,2\n" + std::string(label) + ",3\n", options) ==
+          "table, line 2, column 1: expected a label in 0 .. 1, got '" + std::string(label) + "'");
+  }
+  options.bad_rows = BadRows::skip;
+  const auto labelled = parse("1,2,\n?,3,4\n0,?,5\n", options);
+  CHECK(labelled.y() == Eigen::Vector2i{1, 0});
+  CHECK(labelled.x() == (Eigen::Matrix2d{} << 2, 0, 0, 5).finished());
 }
 
 TEST_CASE("bad rows are told by line and column", "[csv]") {
@@ -257,6 +433,12 @@ TEST_CASE("damaged gzip data is told, or ends the table", "[csv]") {
   CHECK_THAT(error(whole.substr(0, whole.size() - 9)), ContainsSubstring("got: unexpected end of file"));
   CHECK_THAT(error(whole + "trash"), ContainsSubstring("line 40001: expected sound gzip data"));
   require_counting(parse(whole + "trash", skipping()), 40000);
+  for (const char* behind : {"\n", "\r\n", " \t\n\n", "\v\f"}) require_counting(parse(whole + behind), 40000);
+  require_counting(parse(whole + std::string("\0\n\0", 3)), 40000);
+  require_counting(parse(gzip(folder, counting_table(40000).substr(0, 999)) + "\n" +
+                         gzip(folder, counting_table(40000).substr(999)) + "\n"),
+                   40000);
+  CHECK_THAT(error(whole + "\ntrash"), ContainsSubstring("line 40001: expected sound gzip data"));
   const auto part = parse(whole.substr(0, whole.size() / 2), skipping());
   CHECK(part.size() > 1000);
   require_counting(part, part.size());
@@ -269,12 +451,18 @@ TEST_CASE("layouts that a table cannot have are refused", "[csv]") {
     return message_of<OptionError>([&] { parse("1,2,3\n", options); });
   };
   CHECK_THAT(refused([](auto& o) { o.label = 3; }), ContainsSubstring("one of the 3 columns of table, got 3"));
-  CHECK_THAT(refused([](auto& o) { o.label = -4; }), ContainsSubstring("got -1"));
+  CHECK_THAT(refused([](auto& o) { o.label = -4; }),
+             ContainsSubstring("must be one of the 3 columns of table, got -4"));
   CHECK_THAT(refused([](auto& o) { o.features = {1, 1}; }), ContainsSubstring("got 1 twice"));
   CHECK_THAT(refused([](auto& o) { o.features = {0}; }), ContainsSubstring("must not be one of the features"));
   CHECK_THAT(refused([](auto& o) { o.separator = '.'; }), ContainsSubstring("separator"));
   CHECK_THAT(refused([](auto& o) { o.classes = 0; }), ContainsSubstring("classes"));
   CHECK_THAT(refused([](auto& o) { o.max_line = 0; }), ContainsSubstring("max_line"));
+  CsvOptions options;
   CHECK_THAT(refused([](auto& o) { o.missing = std::numeric_limits<double>::quiet_NaN(); }),
              ContainsSubstring("missing"));
+  options.missing = 1e300;
+  CHECK(parse("0,?\n", options).x()(0, 0) == 1e300);
+  CHECK_THAT(message_of<OptionError>([&] { parse<float>("0,?\n", options); }),
+             ContainsSubstring("CsvOptions: missing must be finite as a float, got 1e+300"));
 }

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <altmin/data/dataset.hpp>
 #include <limits>
+#include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -204,4 +206,47 @@ TEST_CASE("a data set of images keeps their shape", "[dataset]") {
              }),
              ContainsSubstring("expected a shape of 12 features, got 3 x 2 x 3"));
   CHECK(data.shape() == Shape{3, 2, 2});
+}
+
+TEMPLATE_TEST_CASE("a data set is copied, moved and assigned as a value", "[dataset]", float, double) {
+  Dataset<TestType> images = tagged<TestType>(12);
+  images.set_shape({1, 2, 1});
+  const Dataset<TestType> real{Matrix<TestType>(Matrix<TestType>::Ones(5, 7)), Matrix<TestType>::Ones(2, 7)};
+  const auto is_images = [&](const Dataset<TestType>& data) {
+    return data.x() == tagged<TestType>(12).x() && data.y() == tagged<TestType>(12).y() && data.classes() == 3 &&
+           data.shape() == Shape{1, 2, 1};
+  };
+  auto from = std::make_unique<Dataset<TestType>>(images);
+  Dataset<TestType> equal = tagged<TestType>(12);
+  Dataset<TestType> other = real;
+  equal = *from;
+  other = *from;
+  from->mutable_x().setZero();  // the copies have their own samples
+  CHECK(is_images(equal));
+  CHECK(is_images(other));
+  const TestType* const samples = other.x().data();
+  Dataset<TestType> moved{std::move(other)};
+  CHECK(moved.x().data() == samples);
+  *from = std::move(moved);
+  CHECK(is_images(*from));
+  moved = std::move(*from);
+  from.reset();
+  CHECK(is_images(moved));
+  auto& same = moved;
+  moved = same;
+  CHECK(is_images(moved));
+  moved = real;
+  CHECK(moved.targets().cols() == 7);
+  CHECK_THROWS_AS(moved.y(), DataError);
+  CHECK(moved.shape() == Shape{5});
+  altmin::TrainTest<TestType> parts{images, real};
+  altmin::TrainTest<TestType> swapped{real, images};
+  std::swap(parts, swapped);
+  CHECK(is_images(swapped.train));
+  CHECK(is_images(parts.test));
+}
+
+TEST_CASE("a data set of no features has no shape of as many features as 2^64", "[dataset]") {
+  Dataset<float> none;
+  CHECK_THROWS_AS(none.set_shape({Index{1} << 32U, Index{1} << 32U, 1}), ShapeError);
 }

@@ -1,6 +1,10 @@
 #include <altmin/data/standardize.hpp>
+#include <cfenv>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "catch.hpp"
 #include "support.hpp"
@@ -145,4 +149,74 @@ TEST_CASE("a standardizer refuses what does not fit", "[standardize]") {
   CHECK_THROWS_AS(Standardizer<float>::channels({0, 0}, {1}), OptionError);
   CHECK_THROWS_AS(Standardizer<float>::channels({}, {}), OptionError);
   CHECK_THROWS_AS(Standardizer<float>::channels({0, 0}, {1, 0}), OptionError);
+}
+
+TEMPLATE_TEST_CASE("a fit names the number that is not finite", "[standardize]", float, double) {
+  using Limits = std::numeric_limits<TestType>;
+  Matrix<TestType> x = support::random_matrix<TestType>(3, 5, 4);
+  std::feclearexcept(FE_ALL_EXCEPT);
+  for (const TestType bad : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()}) {
+    x(2, 3) = bad;
+    const std::string expected = "Standardizer: feature 2 of sample 3 is not finite";
+    CHECK(support::message_of<DataError>([&] { Standardizer<TestType>::fit(x); }) == expected);
+    CHECK(support::message_of<DataError>([&] { Standardizer<TestType>::fit_shared(x); }) == expected);
+    Standardizer<TestType>::constant(1, 1e-30).apply(x);  // left to the network, which refuses it
+    CHECK_FALSE(std::isfinite(x(2, 3)));
+    x.setRandom();
+  }
+  CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0);
+}
+
+TEST_CASE("no number is too large to be standardized", "[standardize]") {
+  std::feclearexcept(FE_ALL_EXCEPT);
+  Matrix<double> x(2, 4);
+  x << 1e200, -1e200, 1e200, -1e200,  //
+      1.6e308, -1.6e308, 0, 0;
+  const auto standardizer = Standardizer<double>::fit(x);
+  {
+    CHECK_THAT(standardizer.mean()[0] / 1e200, WithinAbs(0, 1e-15));
+    CHECK_THAT(standardizer.deviation()[0] / 1e200, WithinAbs(1, 1e-15));
+    CHECK_THAT(standardizer.mean()[1] / 1e308, WithinAbs(0, 1e-15));
+    CHECK_THAT(standardizer.deviation()[1] / 1e308, WithinAbs(1.6 / std::sqrt(2.0), 1e-14));
+    Matrix<double> z = x;
+    standardizer.apply(z);
+    CHECK((z - (Matrix<double>(2, 4) << 1, -1, 1, -1, std::sqrt(2.0), -std::sqrt(2.0), 0, 0).finished()).norm() <
+          1e-14);
+  }
+  CHECK_THAT(Standardizer<double>::fit_shared(x.topRows(1)).deviation()[0] / 1e200, WithinAbs(1, 1e-15));
+
+  const double most = std::numeric_limits<double>::max();
+  Matrix<double> wide(1, 3);
+  wide << most, -most, 3;
+  Standardizer<double>::constant(most, 1e-3).apply(wide);
+  CHECK(wide(0, 0) == 0);
+  CHECK((wide(0, 1) < -0.999999 * most && wide(0, 1) >= -most));
+  CHECK((wide(0, 2) < -0.999999 * most && wide(0, 2) >= -most));
+
+  const float largest = std::numeric_limits<float>::max();
+  Matrix<float> y(1, 4);
+  y << largest, -largest, 1e36F, -2e-3F;
+  Standardizer<float>::constant(1e-3, 1e-3).apply(y);
+  CHECK((y(0, 0) > 0.999999F * largest && y(0, 0) <= largest));
+  CHECK((y(0, 1) < -0.999999F * largest && y(0, 1) >= -largest));
+  CHECK((y(0, 2) > 0.999999F * largest && y(0, 2) <= largest));
+  CHECK_THAT(y(0, 3), WithinAbs(-3, 1e-6));
+  CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0);
+}
+
+TEST_CASE("standardizers are values", "[standardize]") {
+  const Matrix<double> x = support::random_matrix<double>(3, 20, 5);
+  auto from = std::make_unique<Standardizer<double>>(Standardizer<double>::fit(x));
+  const altmin::Vector<double> mean = from->mean();
+  auto target = Standardizer<double>::fit(support::random_matrix<double>(7, 20, 6));
+  target = *from;
+  const Standardizer<double> moved{std::move(*from)};
+  from.reset();
+  CHECK(target.mean() == mean);
+  CHECK(moved.mean() == mean);
+  Matrix<double> a = x;
+  Matrix<double> b = x;
+  target.apply(a);
+  moved.apply(b);
+  CHECK(a == b);
 }

@@ -2,10 +2,14 @@
 
 #include <altmin/data/stream.hpp>
 #include <chrono>
+#include <filesystem>
+#include <limits>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <streambuf>
 #include <thread>
+#include <type_traits>
 
 #include "catch.hpp"
 #include "support.hpp"
@@ -21,6 +25,7 @@ using altmin::Stream;
 using altmin::StreamOptions;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
+using support::gzip;
 using support::message_of;
 using support::TemporaryFolder;
 
@@ -239,6 +244,160 @@ TEST_CASE("what is wrong in the reader's thread reaches the caller", "[stream]")
   options.reservoir = 0;
   std::istringstream any{table(3)};
   CHECK_THROWS_AS((Stream<float>{any, options}), OptionError);
+  options.reservoir = 1;
+  options.batch_size = std::numeric_limits<Index>::max();
+  CHECK_THROWS_AS((Stream<float>{any, options}), OptionError);
+}
+
+TEST_CASE("a last row never makes a batch of its own", "[stream]") {
+  const TemporaryFolder folder;
+  for (const Index reservoir : {1, 2, 3, 20}) {
+    for (const Index batch_size : {1, 2, 7}) {
+      for (const int rows : {1, 2, 3, 7, 8, 9, 14, 15, 16, 99}) {
+        for (const Index test_rows : {0, 3}) {
+          CAPTURE(reservoir, batch_size, rows, test_rows);
+          StreamOptions options = small();
+          options.reservoir = reservoir;
+          options.batch_size = batch_size;
+          options.test_rows = test_rows;
+          Stream<float> stream{folder.write("table", table(rows + static_cast<int>(test_rows))), options};
+          for (int pass = 0; pass < 2; ++pass) {
+            std::vector<Index> sizes;
+            std::vector<int> order;
+            while (const auto* batch = stream.next()) {
+              sizes.push_back(batch->size());
+              REQUIRE(batch->y.size() == batch->size());
+              for (Index j = 0; j < batch->size(); ++j) order.push_back(static_cast<int>(batch->x(0, j)));
+            }
+            std::vector<Index> expected(static_cast<std::size_t>(rows / batch_size), batch_size);
+            const Index rest = rows % batch_size;
+            if (rest == 1 && !expected.empty()) {
+              ++expected.back();
+            } else if (rest > 0) {
+              expected.push_back(rest);
+            }
+            REQUIRE(sizes == expected);
+            if (reservoir == 1) REQUIRE(std::is_sorted(order.begin(), order.end()));
+            const std::set<int> all{order.begin(), order.end()};
+            REQUIRE(order.size() == static_cast<std::size_t>(rows));
+            REQUIRE(all.size() == static_cast<std::size_t>(rows));
+            REQUIRE(*all.rbegin() == rows - 1);
+            if (test_rows > 0) REQUIRE(stream.test().x()(0, 0) == static_cast<float>(rows));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("bad rows behind the last good one are counted", "[stream]") {
+  const TemporaryFolder folder;
+  altmin::CsvOptions csv;
+  csv.bad_rows = altmin::BadRows::skip;
+  for (const int rows : {1, 1023, 1024, 1025, 2048}) {
+    CAPTURE(rows);
+    StreamOptions options = small();
+    options.test_rows = 0;
+    std::string text = table(rows) + "bad\n0,1\n,1,2\n";
+    text.insert(text.find('\n') + 1, "x\n");
+    Stream<float> stream{folder.write("table", text), options, csv};
+    CHECK(pass_over(stream).size() == static_cast<std::size_t>(rows));
+    CHECK(stream.skipped() == 4);
+    CHECK(pass_over(stream).size() == static_cast<std::size_t>(rows));  // it ends with its last row
+    CHECK(stream.skipped() >= 1);
+  }
+  const std::string packed = gzip(folder, table(1024)) + "trash";
+  Stream<float> damaged{folder.write("table", packed), small(), csv};
+  pass_over(damaged);
+  CHECK(damaged.skipped() == 1);
+}
+
+TEST_CASE("a table that changes between two passes is an error", "[stream]") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("table", table(200));
+  Stream<float> stream{path, small()};
+  CHECK(pass_over(stream).size() == 170);
+  std::string wider;
+  for (int i = 0; i < 200; ++i) wider += "0,1,2,3,4,5,6,7,8,9\n";
+  folder.write("table", wider);
+  for (int again = 0; again < 2; ++again) {
+    CHECK(message_of<DataError>([&] { stream.next(); }) == path.string() + ": expected 2 features as before, got 9");
+    CHECK(stream.features() == 2);
+    CHECK(stream.test().features() == 2);
+  }
+  folder.write("table", "1,2\n");
+  CHECK_THAT(message_of<DataError>([&] { stream.seek(0, 1); }),
+             ContainsSubstring("expected 2 features as before, got 1"));
+  REQUIRE(std::filesystem::remove(path));
+  CHECK_THAT(message_of<DataError>([&] { stream.next(); }), ContainsSubstring("it can be read only once"));
+  CHECK(stream.skipped() == 0);
+  folder.write("table", table(100));
+  CHECK_THAT(message_of<DataError>([&] { pass_over(stream); }),
+             ContainsSubstring("expected 170 rows to train on as in the first pass, got 100"));
+  folder.write("table", table(200));
+  stream.seek(1, 0);
+  CHECK(pass_over(stream).size() == 170);
+  CHECK(stream.test().x()(0, 0) == 170);
+}
+
+TEMPLATE_TEST_CASE("a stream moves with all that it holds", "[stream]", float, double) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("table", table(200));
+  StreamOptions options = small();
+  options.standardize = true;
+  Stream<TestType> whole{path, options};
+  auto from = std::make_unique<Stream<TestType>>(path, options);
+  for (int i = 0; i < 5; ++i) REQUIRE(Matrix<TestType>(whole.next()->x) == from->next()->x);
+  Stream<TestType> moved{std::move(*from)};
+  const std::string gone = "Stream: expected a stream to read from, got one that has been moved elsewhere";
+  CHECK(message_of<altmin::Error>([&] { from->next(); }) == gone);
+  CHECK(message_of<altmin::Error>([&] { from->test(); }) == gone);
+  CHECK(message_of<altmin::Error>([&] { from->seek(0, 0); }) == gone);
+  CHECK(message_of<altmin::Error>([&] { from->skipped(); }) == gone);
+  from.reset();
+  for (int i = 0; i < 5; ++i) REQUIRE(Matrix<TestType>(whole.next()->x) == moved.next()->x);
+  std::istringstream other{"0,1,2,3\n1,4,5,6\n"};
+  Stream<TestType> target{other};
+  CHECK(target.next()->x.rows() == 3);
+  target = std::move(moved);
+  CHECK(target.features() == 2);
+  moved = Stream<TestType>{path, options};
+  CHECK(moved.next()->size() == 7);
+  while (const auto* batch = whole.next()) {
+    const auto* const same = target.next();
+    REQUIRE(same != nullptr);
+    REQUIRE(Matrix<TestType>(batch->x) == same->x);
+    REQUIRE(altmin::Labels(batch->y) == same->y);
+  }
+  CHECK(target.next() == nullptr);
+  CHECK(target.test().x() == whole.test().x());
+  CHECK(Matrix<TestType>(whole.next()->x) == target.next()->x);
+  static_assert(!std::is_copy_constructible_v<Stream<TestType>> && !std::is_copy_assignable_v<Stream<TestType>>);
+  static_assert(!std::is_move_constructible_v<altmin::CsvReader<TestType>>);
+}
+
+TEST_CASE("an outlier leaves its feature alive", "[stream]") {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 5000; ++i) {
+    text += std::to_string(i % 2) + "," + (i == 100 ? "1e200" : std::to_string(i % 10)) + ",1\n";
+  }
+  StreamOptions options = small();
+  options.standardize = true;
+  Stream<double> stream{folder.write("table", text), options};
+  double spread = 0;
+  Index rows = 0;
+  for (int pass = 0; pass < 2; ++pass) {
+    while (const auto* batch = stream.next()) {
+      REQUIRE(batch->x.allFinite());
+      if (batch->x.row(0).maxCoeff() > 1e100) continue;
+      if (batch->size() < 2 || stream.batch() < 500) continue;
+      spread += batch->x.row(0).maxCoeff() - batch->x.row(0).minCoeff();
+      ++rows;
+    }
+  }
+  CHECK(spread / static_cast<double>(rows) > 0.1);  // 2.5 without the outlier
+  CHECK(stream.standardizer().deviation()(0) < 100);
 }
 
 TEMPLATE_TEST_CASE("waiting for rows can be stopped, and goes on to the same batches", "[stream]", float, double) {

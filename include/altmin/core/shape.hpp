@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <string>
 
 #include "altmin/core/error.hpp"
@@ -7,13 +8,22 @@
 
 namespace altmin {
 
+struct Shape;
+std::string to_string(const Shape& shape);
+
 /// The shape of one sample. A sample is a column; an image is its channel planes one after another, row by row.
 struct Shape {
   Shape(Index features) : channels{features} {}  // NOLINT(google-explicit-constructor): a number of features is a shape
   Shape(Index channels_, Index height_, Index width_) : channels{channels_}, height{height_}, width{width_} {}
 
-  /// Rows of a matrix of such samples.
-  Index size() const { return channels * height * width; }
+  /// Rows of a matrix of such samples. Throws ShapeError for more than 2^62, which an Index may not hold.
+  Index size() const {
+    const double rounded = static_cast<double>(channels) * static_cast<double>(height) * static_cast<double>(width);
+    if (std::abs(rounded) > 0x1p62) {
+      throw ShapeError("shape " + to_string(*this) + ": expected at most 2^62 features, got more");
+    }
+    return rounded == 0 ? 0 : channels * height * width;
+  }
 
   friend bool operator==(const Shape& a, const Shape& b) {
     return a.channels == b.channels && a.height == b.height && a.width == b.width;

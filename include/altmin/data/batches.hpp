@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -20,13 +21,27 @@ namespace altmin {
 enum class LastBatch { keep, drop };
 constexpr std::array<const char*, 2> names(LastBatch) { return {"keep", "drop"}; }
 
+/// Class labels, borrowed for reading, one per sample. Assigning to it makes it borrow others.
+class LabelView : public Eigen::Map<const Labels> {
+  using Base = Eigen::Map<const Labels>;
+
+ public:
+  LabelView() : LabelView{nullptr, 0} {}
+  LabelView(const int* labels, Index size) : Base{labels, size} {}
+  LabelView(const LabelView&) = default;
+  LabelView& operator=(const LabelView& other) {
+    new (this) LabelView{other};  // Eigen's way of pointing a Map elsewhere
+    return *this;
+  }
+};
+
 /// One mini-batch, borrowed from its Batches: valid until the next load(). Of y and targets, the one that the data set
-/// lacks is empty.
+/// lacks is empty. A copy borrows the same samples.
 template <class Scalar>
 struct Batch {
-  ConstView<Scalar> x;         ///< features x samples
-  Eigen::Map<const Labels> y;  ///< one label per sample
-  ConstView<Scalar> targets;   ///< outputs x samples
+  ConstView<Scalar> x;        ///< features x samples
+  LabelView y;                ///< one label per sample
+  ConstView<Scalar> targets;  ///< outputs x samples
 
   Index size() const { return x.cols(); }
 };
@@ -115,8 +130,8 @@ class Batches {
         targets_.col(j) = data_->targets().col(sample);
       }
     }
-    return {view(x_, size), Eigen::Map<const Labels>{y_.data(), data_->has_labels() ? size : 0},
-            view(targets_, data_->has_labels() ? 0 : size)};
+    return {
+        view(x_, size), {y_.data(), data_->has_labels() ? size : 0}, view(targets_, data_->has_labels() ? 0 : size)};
   }
 
   /// Batches in one epoch.

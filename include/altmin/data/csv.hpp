@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/csv_number.hpp"
 #include "altmin/data/csv_source.hpp"
@@ -33,7 +33,8 @@ struct CsvOptions {
   std::vector<Index> features{};    ///< columns of the features, in this order; none: all but the label
   char separator = ',';             ///< between two columns
   bool header = false;              ///< whether the first line holds names, which are passed over
-  std::optional<double> missing{};  ///< stands for a field that is empty, NA, NaN or ?; not set: such a row is bad
+  std::optional<double> missing{};  ///< stands for a feature that is empty, NA, NaN or ?; not set: such a row is bad,
+                                    ///< as one without a label always is; finite as a Scalar
   BadRows bad_rows = BadRows::refuse;
   Index max_line = 65536;  ///< bytes; longer lines are bad rows; 1 or more
 
@@ -73,15 +74,25 @@ class CsvReader {
     constexpr Index most = Index{1} << 30U;
     detail::require_option(options_.max_line >= 1 && options_.max_line <= most, "CsvOptions: max_line",
                            "must be 1 to 2^30", double(options_.max_line));
-    detail::require_option(std::isfinite(options_.missing.value_or(0)), "CsvOptions: missing", "must be finite",
-                           options_.missing.value_or(0));
+    const double missing = options_.missing.value_or(0);
+    missing_ = detail::narrow<Scalar>(missing);
+    detail::require_option(detail::is_finite(missing_), "CsvOptions: missing",
+                           sizeof(Scalar) < sizeof(double) ? "must be finite as a float" : "must be finite", missing);
     at_ = end_ = text_end_ = block_.bytes();
     find_columns();
   }
 
   /// Reads as many rows as x has columns: x is features x samples, y has a place for each label. Returns how many it
-  /// has read; fewer only at the end.
+  /// has read; fewer only at the end. Throws ShapeError for an x of other rows, or a y of fewer places.
   Index read(View<Scalar> x, Span<int> y) {
+    if (x.rows() != features_) {
+      throw ShapeError("CsvReader: read: expected x of " + detail::text(features_) + " features (rows), got " +
+                       detail::shape_text(x.rows(), x.cols()));
+    }
+    if (y.size() < x.cols()) {
+      throw ShapeError("CsvReader: read: expected a place for each of " + detail::text(x.cols()) + " labels, got " +
+                       detail::text(y.size()));
+    }
     Index count = 0;
     while (count < x.cols() && (at_ != end_ || refill())) {
       if (read_row(x.data() + count * x.outerStride(), y[count])) ++count;
@@ -116,20 +127,20 @@ class CsvReader {
     const char* const newline = line_end(at_);
     const auto columns = static_cast<Index>(std::count(at_, newline, options_.separator)) + 1;
     places_.assign(static_cast<std::size_t>(columns), options_.features.empty() ? 0 : no_place);
-    const auto place = [&](Index column, const char* what) -> int& {
+    const auto place = [&](Index column, const char* what, Index got) -> int& {
       if (column < 0 || column >= columns) {
         throw OptionError("CsvOptions: " + std::string(what) + " must be one of the " + detail::text(columns) +
-                          " columns of " + name_ + ", got " + detail::text(column));
+                          " columns of " + name_ + ", got " + detail::text(got));
       }
       return places_[static_cast<std::size_t>(column)];
     };
     for (const Index column : options_.features) {
-      int& free = place(column, "features");
+      int& free = place(column, "features", column);
       if (free != no_place)
         throw OptionError("CsvOptions: features must differ, got " + detail::text(column) + " twice");
       free = static_cast<int>(features_++);
     }
-    int& label = place(options_.label < 0 ? columns + options_.label : options_.label, "label");
+    int& label = place(options_.label < 0 ? columns + options_.label : options_.label, "label", options_.label);
     if (!options_.features.empty() && label != no_place) {
       throw OptionError("CsvOptions: label must not be one of the features, got " + detail::text(options_.label));
     }
@@ -146,6 +157,7 @@ class CsvReader {
     const char* at = at_;
     if (*at <= ' ' && is_blank(at)) return next_line(at);
     const int* const end = places_.data() + places_.size();
+    const Scalar* const missing = options_.missing ? &missing_ : nullptr;
     for (const int* place = places_.data(); place != end; ++place) {
       if (*place == no_place) {
         at = field_end(at);
@@ -153,19 +165,16 @@ class CsvReader {
         const char* const field = at;
         if (*place == label_place) {
           double value = 0;
-          at = read_field(field, value);
-          if (at == nullptr) return bad_field(place, "a number", field);
-          y = static_cast<int>(std::min(std::max(value, -1.0), double(options_.classes)));
-          if (y != value || y < 0 || y >= options_.classes) {
+          at = read_field(field, value, nullptr);
+          if (at != nullptr) y = static_cast<int>(std::min(std::max(value, -1.0), double(options_.classes)));
+          if (at == nullptr || y != value || y < 0 || y >= options_.classes) {
             return bad_field(place, "a label in 0 .. " + detail::text(options_.classes - 1), field);
           }
         } else {
           Scalar value = 0;
-          at = read_field(field, value);
+          at = read_field(field, value, missing);
           if (at == nullptr) return bad_field(place, "a number", field);
-          if (!(std::abs(value) <= std::numeric_limits<Scalar>::max())) {
-            return bad_field(place, "a finite number", field);
-          }
+          if (!detail::is_finite(value)) return bad_field(place, "a finite number", field);
           x[*place] = value;
         }
       }
@@ -178,16 +187,16 @@ class CsvReader {
     return true;
   }
 
-  /// Reads a field and returns its end; null for one that is no number.
+  /// Reads a field and returns its end; null for one that is no number, nor missing where `missing` is not null.
   template <class Number>
-  const char* read_field(const char* field, Number& value) const {
+  const char* read_field(const char* field, Number& value, const Scalar* missing) const {
     const char* const at = detail::read_number(field, value);
-    return at != nullptr && (*at == options_.separator || *at == '\n') ? at : read_unusual(field, value);
+    return at != nullptr && (*at == options_.separator || *at == '\n') ? at : read_unusual(field, value, missing);
   }
 
   /// The same for a number among spaces, and for one that is missing.
   template <class Number>
-  EIGEN_DONT_INLINE const char* read_unusual(const char* field, Number& value) const {
+  EIGEN_DONT_INLINE const char* read_unusual(const char* field, Number& value, const Scalar* missing) const {
     const char* const end = field_end(field);
     while (field != end && is_space(*field)) ++field;
     const char* rest = detail::read_number(field, value);
@@ -197,9 +206,9 @@ class CsvReader {
     }
     std::string_view text{field, static_cast<std::size_t>(end - field)};
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-    const bool missing = text.empty() || text == "?" || text == "NA" || text == "NaN" || text == "nan";
-    if (!missing || !options_.missing) return nullptr;
-    value = detail::narrow<Number>(*options_.missing);
+    const bool lacks = text.empty() || text == "?" || text == "NA" || text == "NaN" || text == "nan";
+    if (!lacks || missing == nullptr) return nullptr;
+    value = *missing;
     return end;
   }
 
@@ -302,6 +311,7 @@ class CsvReader {
   CsvOptions options_;
   std::vector<int> places_;  // of each column: the feature, or one of the above
   Index features_ = 0;
+  Scalar missing_ = 0;  // CsvOptions::missing, where set
   std::unique_ptr<char[]> long_line_;
   const char* at_ = nullptr;   // the next line
   const char* end_ = nullptr;  // behind the last whole one

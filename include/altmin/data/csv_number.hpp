@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <system_error>
+#include <type_traits>
 
 #include "altmin/core/types.hpp"
 
@@ -153,12 +154,21 @@ inline double parse(const char* at, const Decimal& number) {
   return number.exponent + number.count - zeros > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
-/// A double as a Scalar, infinite where it lies beyond the largest.
+/// A double rounded to the nearest Scalar: infinite from half a unit of the last place beyond the largest one on. No
+/// conversion overflows.
 template <class Scalar>
 Scalar narrow(double value) {
-  using Limits = std::numeric_limits<Scalar>;
-  if (std::abs(value) <= static_cast<double>(Limits::max())) return static_cast<Scalar>(value);
-  return value < 0 ? -Limits::infinity() : Limits::infinity();
+  if constexpr (std::is_same_v<Scalar, float>) {
+    constexpr float largest = std::numeric_limits<float>::max();
+    constexpr double beyond = 0x1.ffffffp127;  // half way from there to 2^128; ties go to the latter, which is even
+    const double size = std::abs(value);
+    if (size <= double{largest}) return static_cast<float>(value);
+    const float rounded = size < beyond ? largest : std::numeric_limits<float>::infinity();
+    return value < 0 ? -rounded : rounded;
+  } else {
+    static_assert(std::is_same_v<Scalar, double>, "numbers are read as float or double");
+    return value;
+  }
 }
 
 /// That double as a float: it takes a double that is within four units of the last place, unless it is that near to

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <istream>
 #include <memory>
 #include <string>
@@ -25,11 +26,16 @@
 namespace altmin {
 
 /// Where bytes come from: a file, "-" for standard input, an open file descriptor, or a std::istream. Descriptor and
-/// stream are borrowed. Bytes that begin as gzip does are inflated.
+/// stream are borrowed; a stream is read through its buffer, whatever its exceptions() are, so its state stays as it
+/// is. Bytes that begin as gzip does are inflated.
 class Source {
  public:
   Source(const std::filesystem::path& path)  // NOLINT(google-explicit-constructor): a path is a source
-      : name_{path == "-" ? "standard input" : path.string()}, path_{path == "-" ? "" : path.string()} {
+      : name_{path == "-"    ? "standard input"
+              : path.empty() ? "(empty path)"
+                             : path.string()},
+        path_{path == "-" ? "" : path.string()},
+        is_file_{path != "-"} {
     if (path == "-") descriptor_ = STDIN_FILENO;
   }
   Source(const std::string& path) : Source{std::filesystem::path{path}} {}  // NOLINT(google-explicit-constructor)
@@ -52,7 +58,10 @@ class Source {
     return !path_.empty() && std::filesystem::is_regular_file(path_, ignored);
   }
 
-  /// The file; empty for other sources.
+  /// Whether it is a file, which is opened by its path.
+  bool is_file() const { return is_file_; }
+
+  /// The file's path; empty for other sources.
   const std::string& path() const { return path_; }
   int descriptor() const { return descriptor_; }
   std::istream* stream() const { return stream_; }
@@ -60,48 +69,71 @@ class Source {
  private:
   std::string name_;
   std::string path_;
+  bool is_file_ = false;
   int descriptor_ = -1;
   std::istream* stream_ = nullptr;
 };
 
 namespace detail {
 
-/// A source that is open for reading. Throws DataError where the system fails.
+/// A source that is open for reading. Throws DataError where the system or a stream's buffer fails, or for a stream
+/// that is not open.
 class OpenSource {
  public:
   explicit OpenSource(const Source& source) : source_{source}, descriptor_{source.descriptor()} {
-    if (source.path().empty()) return;
-    descriptor_ = ::open(source.path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail();
+    if (source.is_file()) descriptor_ = ::open(source.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (source.stream() != nullptr) {
+      require_open(*source.stream());
+    } else if (descriptor_ < 0) {
+      fail(source.is_file() ? errno : EBADF);
+    }
   }
   OpenSource(const OpenSource&) = delete;
   OpenSource& operator=(const OpenSource&) = delete;
   ~OpenSource() {
-    if (!source_.path().empty() && descriptor_ >= 0) ::close(descriptor_);
+    if (source_.is_file() && descriptor_ >= 0) ::close(descriptor_);
   }
 
   /// Reads some bytes, 0 at the end. While there are none to be had from a pipe, asks again and again whether `wanted`.
   template <class Wanted>
   std::size_t read(char* to, std::size_t size, Wanted&& wanted) {
-    if (source_.stream() != nullptr) {
-      source_.stream()->read(to, static_cast<std::streamsize>(size));
-      return static_cast<std::size_t>(source_.stream()->gcount());
-    }
+    if (source_.stream() != nullptr) return read_stream(to, size);
     for (;;) {
       ::pollfd waiting{descriptor_, POLLIN, 0};
       constexpr int milliseconds = 100;
       const int ready = ::poll(&waiting, 1, milliseconds);
+      if (ready < 0 && errno != EINTR) fail(errno);
       if (!wanted()) return 0;
-      if (ready == 0) continue;
+      if (ready <= 0) continue;  // no bytes yet, or a signal came: a read would wait, and could not be cancelled
       const ::ssize_t count = ::read(descriptor_, to, size);
       if (count >= 0) return static_cast<std::size_t>(count);
-      if (errno != EINTR && errno != EAGAIN) fail();
+      if (errno != EINTR && errno != EAGAIN) fail(errno);
     }
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw DataError(source_.name() + ": expected a file to read, got: " + std::generic_category().message(errno));
+  void require_open(std::istream& stream) const {
+    const auto* const file = dynamic_cast<std::filebuf*>(stream.rdbuf());
+    if (stream.fail() || (file != nullptr && !file->is_open())) {
+      throw DataError(source_.name() + ": expected a stream to read, got one that is not open or has failed");
+    }
+  }
+
+  /// Not by std::istream::read(), which takes an exception of the buffer for the end, and throws at the end if the
+  /// stream's exceptions() say so.
+  std::size_t read_stream(char* to, std::size_t size) const {
+    std::string reason = "an exception";
+    try {
+      return static_cast<std::size_t>(source_.stream()->rdbuf()->sgetn(to, static_cast<std::streamsize>(size)));
+    } catch (const std::exception& error) {
+      reason = error.what();
+    } catch (...) {
+    }
+    throw DataError(source_.name() + ": expected a stream to read, got: " + reason);
+  }
+
+  [[noreturn]] void fail(int error) const {
+    throw DataError(source_.name() + ": expected a file to read, got: " + std::generic_category().message(error));
   }
 
   Source source_;
@@ -113,7 +145,9 @@ struct DamagedGzip {
   std::string reason;
 };
 
-/// Inflates gzip members, one after another.
+/// Inflates gzip members, one after another. Zeros (padding, as on tapes) and white space may stand between members and
+/// behind the last one, as gzip(1) accepts the former in silence and the latter with a warning. Any other byte there is
+/// damage: it may be what is left of a member.
 class Inflater {
  public:
   Inflater() {
@@ -135,7 +169,7 @@ class Inflater {
     state_.avail_out = static_cast<uInt>(size);
     while (state_.avail_in > 0 && state_.avail_out > 0) {
       if (between_members_) {
-        if (*state_.next_in == 0) {  // padding, as on tapes
+        if (is_padding(*state_.next_in)) {
           ++state_.next_in;
           --state_.avail_in;
           continue;
@@ -161,6 +195,8 @@ class Inflater {
   bool complete() const { return between_members_; }
 
  private:
+  static bool is_padding(Bytef byte) { return byte == 0 || byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+
   z_stream state_{};
   bool between_members_ = false;
   std::string damage_;

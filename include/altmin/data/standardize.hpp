@@ -3,12 +3,15 @@
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/dataset.hpp"
+#include "altmin/data/standardized.hpp"
 
 namespace altmin {
 
@@ -21,36 +24,42 @@ class Standardizer {
   Standardizer() = default;
 
   /// The mean and the (population) deviation of every feature of x, features x samples. A feature that never changes
-  /// gets deviation 1. Throws DataError without samples.
+  /// gets deviation 1. Throws DataError without samples, or for a number that is not finite.
   static Standardizer fit(const ConstRef<Scalar>& x) {
     require_samples(x);
     // Sums of differences to the first sample, then to the mean: accurate for any offset, exact for constant features.
-    const Vector<double> first = x.col(0).template cast<double>();
+    Vector<double> unit = Vector<double>::Ones(x.rows());
+    if constexpr (!std::is_same_v<Scalar, float>) {
+      Vector<Scalar> largest = Vector<Scalar>::Zero(x.rows());
+      for (Index i = 0; i < x.cols(); ++i) largest = largest.cwiseMax(x.col(i).cwiseAbs());
+      unit = largest.template cast<double>().unaryExpr(&unit_of);
+    }
+    const auto column = [&](Index i) { return x.col(i).template cast<double>().cwiseProduct(unit); };
+    const Vector<double> first = column(0);
     Vector<double> shift = Vector<double>::Zero(x.rows());
-    for (Index i = 0; i < x.cols(); ++i) shift += x.col(i).template cast<double>() - first;
+    for (Index i = 0; i < x.cols(); ++i) shift += column(i) - first;
     shift /= double(x.cols());
     Vector<double> squares = Vector<double>::Zero(x.rows());
-    for (Index i = 0; i < x.cols(); ++i) {
-      squares += (x.col(i).template cast<double>() - first - shift).cwiseAbs2();
-    }
-    return Standardizer{first + shift, (squares / double(x.cols())).cwiseSqrt(), x.rows()};
+    for (Index i = 0; i < x.cols(); ++i) squares += (column(i) - first - shift).cwiseAbs2();
+    return Standardizer{(first + shift).cwiseQuotient(unit),
+                        (squares / double(x.cols())).cwiseSqrt().cwiseQuotient(unit), x.rows()};
   }
 
   /// One mean and one deviation of all numbers in x together, for features that are alike (the pixels of images).
-  /// It suits any number of features. Throws DataError without samples.
+  /// It suits any number of features. Throws DataError without samples, or for a number that is not finite.
   static Standardizer fit_shared(const ConstRef<Scalar>& x) {
     require_samples(x);
-    const double first = static_cast<double>(x(0, 0));
+    const double unit = unit_of(static_cast<double>(x.cwiseAbs().maxCoeff()));
+    const auto column = [&](Index i) { return x.col(i).template cast<double>().array() * unit; };
+    const double first = static_cast<double>(x(0, 0)) * unit;
     const double count = double(x.rows()) * double(x.cols());
     double shift = 0;
-    for (Index i = 0; i < x.cols(); ++i) shift += (x.col(i).template cast<double>().array() - first).sum();
+    for (Index i = 0; i < x.cols(); ++i) shift += (column(i) - first).sum();
     shift /= count;
     double squares = 0;
-    for (Index i = 0; i < x.cols(); ++i) {
-      squares += (x.col(i).template cast<double>().array() - first - shift).square().sum();
-    }
-    return Standardizer{Vector<double>::Constant(1, first + shift),
-                        Vector<double>::Constant(1, std::sqrt(squares / count)), 0};
+    for (Index i = 0; i < x.cols(); ++i) squares += (column(i) - first - shift).square().sum();
+    return Standardizer{Vector<double>::Constant(1, (first + shift) / unit),
+                        Vector<double>::Constant(1, std::sqrt(squares / count) / unit), 0};
   }
 
   /// One known mean and deviation for every feature, such as MNIST's 0.1307 and 0.3081. Throws OptionError unless both
@@ -79,18 +88,24 @@ class Standardizer {
     return Standardizer{mean, deviation, 0};
   }
 
-  /// Standardizes x, features x samples, in place. Throws ShapeError for other features than those fitted, or that do
-  /// not make up as many channels.
+  /// Standardizes x, features x samples, in place; what would overflow becomes the largest number of its sign. Throws
+  /// ShapeError for other features than those fitted, or that do not make up as many channels.
   void apply(Eigen::Ref<Matrix<Scalar>, 0, Eigen::OuterStride<>> x) const {
     const Index channels = mean_.size();
     if (features_ > 0 ? x.rows() != features_ : x.rows() % channels != 0) {
       throw ShapeError("Standardizer: expected " + std::string(features_ > 0 ? "" : "a multiple of ") +
                        detail::text(channels) + " features, got " + detail::text(x.rows()));
     }
-    for (Index i = 0; i < x.cols(); ++i) {
-      auto planes = x.col(i).reshaped(x.rows() / channels, channels);
-      const auto shifted = planes.template cast<double>().array().rowwise() - mean_.transpose().array();
-      planes.array() = (shifted.rowwise() / deviation_.transpose().array()).template cast<Scalar>();
+    const Index plane = x.rows() / channels;
+    const Vector<double> moderate = mean_.binaryExpr(deviation_, &detail::moderate_size<Scalar>);
+    for (Index t = 0; t < x.cols(); ++t) {
+      Scalar* at = &x.coeffRef(0, t);
+      for (Index i = 0; i < channels; ++i) {
+        for (Scalar* const end = at + plane; at != end; ++at) {
+          *at = detail::standardized(*at, mean_[i], deviation_[i], moderate[i],
+                                     [&](double difference) { return difference / deviation_[i]; });
+        }
+      }
     }
   }
 
@@ -116,7 +131,17 @@ class Standardizer {
       throw DataError("Standardizer: expected at least one sample to fit, got " +
                       detail::shape_text(x.rows(), x.cols()));
     }
+    for (Index t = 0; t < x.cols(); ++t) {
+      if (detail::all_finite(x.col(t).data(), x.rows())) continue;
+      Index i = 0;
+      while (detail::is_finite(x(i, t))) ++i;
+      throw DataError("Standardizer: feature " + detail::text(i) + " of sample " + detail::text(t) + " is not finite");
+    }
   }
+
+  /// A power of two by which numbers up to this size are multiplied, so that the squares of their differences have a
+  /// finite sum.
+  static double unit_of(double largest) { return largest > 0x1p500 ? 0x1p-600 : 1.0; }
 
   Vector<double> mean_ = Vector<double>::Zero(1);
   Vector<double> deviation_ = Vector<double>::Ones(1);

@@ -25,13 +25,14 @@ namespace altmin {
 
 /// How a Stream makes batches of the rows of a table.
 struct StreamOptions {
-  Index batch_size = 200;   ///< samples a batch; 1 or more
+  Index batch_size = 200;   ///< samples a batch; 1 to 2^32 - 1
   Index reservoir = 10000;  ///< rows among which the next one is drawn; 1 or more, 1: the order of the table
   Index test_rows = 0;      ///< so many of the last rows are for testing; 0 or more
   Index limit = 0;          ///< so many of the first rows are for training, the others pass by; 0: all
   bool standardize = true;  ///< whether features are standardized, see RunningStandardizer
   Seed seed{};              ///< of what is drawn
-  LastBatch last_batch = LastBatch::keep;  ///< whether the last batch of a pass may be smaller
+  LastBatch last_batch = LastBatch::keep;  ///< whether the last batch of a pass may have another size: a smaller one,
+                                           ///< or a row more, as a last row never makes a batch alone (see Stream)
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
@@ -111,11 +112,13 @@ class RowThread {
       const Index features = reader_.features();
       const Index room = std::clamp(Index{65536} / features, Index{1}, Index{1024});
       Block block;
+      bool ended = false;
       do {
         if (block.rows.y.size() == 0) block.rows = Rows<Scalar>{features, room};
         block.rows.size = reader_.read(block.rows.x, {block.rows.y.data(), room});
         block.skipped = reader_.skipped();
-      } while (block.rows.size > 0 && queue_.push(block));
+        ended = block.rows.size < room;
+      } while (queue_.push(block) && !ended);  // the last block may hold no row, but tells what was skipped
       queue_.finish();
     } catch (...) {
       queue_.finish(std::current_exception());
@@ -142,9 +145,16 @@ class RowThread {
 /// are a function of table, options and their number alone. So a run that stops after `batch()` batches of a pass goes
 /// on with seek(pass(), batch()) in a new stream.
 ///
+/// A pass gives each of its rows once, in batches of `batch_size` and a smaller one at last. If a single row would be
+/// left for that, the batch before it holds it as well, as batch normalization needs two samples or more: so a batch of
+/// one comes only where `batch_size` is 1, or from a pass of one row. Two rows must have come behind a batch,
+/// therefore, before it is given.
+///
 /// Nothing of the test rows reaches a batch: a row is trained on, and observed by the standardizer, once `test_rows`
 /// more have come. In the first pass features are standardized by what has come so far; from the second on, by all
 /// training rows.
+///
+/// A stream may be moved, and then only assigned to or destroyed: all that reads from it throws an Error.
 template <class Scalar>
 class Stream {
  public:
@@ -156,17 +166,19 @@ class Stream {
       detail::require_option(holds, std::string("StreamOptions: ") + option, range, double(got));
     };
     constexpr Index most = std::numeric_limits<std::uint32_t>::max();
-    require(options_.batch_size >= 1, "batch_size", "must be 1 or more", options_.batch_size);
+    require(options_.batch_size >= 1 && options_.batch_size <= most, "batch_size", "must be 1 to 2^32 - 1",
+            options_.batch_size);
     require(options_.reservoir >= 1 && options_.reservoir <= most, "reservoir", "must be 1 to 2^32 - 1",
             options_.reservoir);
     require(options_.test_rows >= 0, "test_rows", "must be 0 or more", options_.test_rows);
     require(options_.limit >= 0, "limit", "must be 0 or more", options_.limit);
     table_ = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
+    features_ = table_->features();
     fresh_ = true;
     held_back_ = {features(), options_.test_rows};
     passing_ = {features(), 1};
-    reservoir_ = {features(), options_.reservoir};
-    drawn_ = {features(), options_.batch_size};
+    reservoir_ = {features(), std::max<Index>(options_.reservoir, 2)};  // two for has_single_row_left()
+    drawn_ = {features(), options_.batch_size + 1};
     begin_pass(0);
   }
 
@@ -175,13 +187,16 @@ class Stream {
   void set_stop(std::function<bool()> stop) { stop_ = std::move(stop); }
 
   /// The next batch, valid until the next call; null at the end of a pass, or as set_stop() says. Throws DataError for
-  /// a bad row (see CsvOptions::bad_rows), where all rows are held back for testing, and in a second pass over what is
-  /// no file.
+  /// a bad row (see CsvOptions::bad_rows), where all rows are held back for testing, in a second pass over what is no
+  /// file, and for a file that has other features than before, or fewer rows.
   const Batch<Scalar>* next() {
+    require_table();
     if (between_passes_) begin_pass(pass_);
     if (!std::exchange(stopped_, false)) drawn_.size = 0;
     while (drawn_.size < options_.batch_size && draw()) {
     }
+    if (stopped_) return nullptr;
+    if (has_single_row_left()) draw();
     if (stopped_) return nullptr;
     if (drawn_.size == 0 || (drawn_.size < options_.batch_size && options_.last_batch == LastBatch::drop)) {
       end_pass();
@@ -189,9 +204,8 @@ class Stream {
     }
     ++batch_number_;
     if (options_.standardize) standardizer_.apply(drawn_.x.leftCols(drawn_.size));
-    batch_.emplace(Batch<Scalar>{{drawn_.x.data(), features(), drawn_.size, features()},
-                                 Eigen::Map<const Labels>{drawn_.y.data(), drawn_.size},
-                                 {}});
+    batch_.emplace(
+        Batch<Scalar>{{drawn_.x.data(), features(), drawn_.size, features()}, {drawn_.y.data(), drawn_.size}, {}});
     return &*batch_;
   }
 
@@ -199,6 +213,7 @@ class Stream {
   /// rows of the table; before, the latest ones that have been read, none of which has been trained on yet. Throws
   /// DataError where there are none.
   Dataset<Scalar> test() const {
+    require_table();
     const Index size = held_back_.size;
     if (size == 0) throw DataError(source_.name() + ": expected test rows, got none (see StreamOptions::test_rows)");
     Matrix<Scalar> x(features(), size);
@@ -214,6 +229,7 @@ class Stream {
 
   /// Goes to where batch number `batch` of a pass is next, by reading all that comes before.
   void seek(Index pass, Index batch) {
+    require_table();
     if (train_rows_ < 0 || pass == 0) {
       begin_pass(0);
       while (pass > 0 && next() != nullptr) {
@@ -227,7 +243,7 @@ class Stream {
     }
   }
 
-  Index features() const { return table_->features(); }
+  Index features() const { return features_; }
   Index classes() const { return csv_.classes; }
 
   /// Passes completed, and batches of the present one.
@@ -237,8 +253,12 @@ class Stream {
   /// Rows that one pass trains on, known from the end of the first pass on; else of the present pass so far.
   Index train_rows() const { return train_rows_ >= 0 ? train_rows_ : taken_; }
 
-  /// Bad rows that this pass has skipped.
-  Index skipped() const { return table_->skipped(); }
+  /// Bad rows that this pass has skipped: at the end of the first one, all of the table's. A later pass ends with its
+  /// last row to train on, and has not met those behind it.
+  Index skipped() const {
+    require_table();
+    return table_->skipped();
+  }
 
   const RunningStandardizer<Scalar>& standardizer() const { return standardizer_; }
 
@@ -250,8 +270,12 @@ class Stream {
   void begin_pass(Index pass) {
     if (!fresh_) {
       if (!source_.repeatable()) throw DataError(source_.name() + ": it can be read only once: expected a file");
-      table_.reset();
-      table_ = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
+      auto table = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
+      if (table->features() != features_) {
+        throw DataError(source_.name() + ": expected " + detail::text(features_) + " features as before, got " +
+                        detail::text(table->features()));
+      }
+      table_ = std::move(table);
     }
     if (pass == 0) {
       train_rows_ = -1;
@@ -270,6 +294,10 @@ class Stream {
       throw DataError(source_.name() + ": expected more than " + detail::text(options_.test_rows) +
                       " rows, which are for testing, got " + detail::text(held_back_.size));
     }
+    if (taken_ < train_rows_) {
+      throw DataError(source_.name() + ": expected " + detail::text(train_rows_) +
+                      " rows to train on as in the first pass, got " + detail::text(taken_));
+    }
     train_rows_ = taken_;
     ++pass_;
     batch_number_ = 0;
@@ -278,17 +306,31 @@ class Stream {
 
   /// Moves a row at random from the reservoir to the batch; false where none is left.
   bool draw() {
-    while (reservoir_.size < options_.reservoir) {
-      const Row row = next_row();
-      if (!row) break;
-      reservoir_.push(*row.rows, row.place);
-    }
+    fill_reservoir(options_.reservoir);
     if (stopped_ || reservoir_.size == 0) return false;
-    const auto chosen = static_cast<Index>(random_.below(static_cast<std::uint32_t>(reservoir_.size)));
+    const Index candidates = std::min(reservoir_.size, options_.reservoir);
+    const auto chosen = static_cast<Index>(random_.below(static_cast<std::uint32_t>(candidates)));
     drawn_.push(reservoir_, chosen);
     --reservoir_.size;
     if (chosen != reservoir_.size) reservoir_.set(chosen, reservoir_, reservoir_.size);
     return true;
+  }
+
+  /// True if one row is left behind a full batch, which would be a batch of its own.
+  bool has_single_row_left() {
+    if (options_.last_batch == LastBatch::drop || options_.batch_size == 1) return false;
+    if (drawn_.size < options_.batch_size) return false;
+    fill_reservoir(2);
+    return !stopped_ && reservoir_.size == 1;
+  }
+
+  /// Reads rows until the reservoir holds so many; fewer where the pass has no more.
+  void fill_reservoir(Index rows) {
+    while (reservoir_.size < rows) {
+      const Row row = next_row();
+      if (!row) return;
+      reservoir_.push(*row.rows, row.place);
+    }
   }
 
   /// The next row to train on.
@@ -327,10 +369,15 @@ class Stream {
     return {&passing_, 0};
   }
 
+  void require_table() const {
+    if (!table_) throw Error("Stream: expected a stream to read from, got one that has been moved elsewhere");
+  }
+
   Source source_;
   StreamOptions options_;
   CsvOptions csv_;
-  std::unique_ptr<detail::RowThread<Scalar>> table_;
+  std::unique_ptr<detail::RowThread<Scalar>> table_;  // null once moved elsewhere
+  Index features_ = 0;
   bool fresh_ = false;  // the table has not been read from
   Rows held_back_;      // a ring
   Index oldest_ = 0;

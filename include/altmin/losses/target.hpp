@@ -4,6 +4,7 @@
 
 #include "altmin/core/buffer.hpp"
 #include "altmin/core/error.hpp"
+#include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
 
 namespace altmin {
@@ -78,7 +79,7 @@ void require_values(const char* name, Index outputs, const Target<Scalar>& targe
                      shape_text(values.rows(), values.cols()));
   }
   for (Index t = 0; t < values.cols(); ++t) {
-    if (!values.col(t).allFinite()) {
+    if (!all_finite(values.address(0, t), values.rows())) {
       throw DataError(std::string(name) + ": target of sample " + text(t) + " is not finite");
     }
   }
