@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-#include <altmin/data/csv.hpp>
+#include <altmin/readers/csv.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>

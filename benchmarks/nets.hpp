@@ -1,6 +1,6 @@
 #pragma once
 
-// Networks to measure, the data they see, and how rates are counted.
+// Networks to measure, their data, and how rates are counted.
 
 #include <benchmark/benchmark.h>
 
@@ -16,7 +16,7 @@
 namespace bench {
 
 using altmin::Index;
-using Net = altmin::Network<float>;
+using Network = altmin::Network<float>;
 
 /// A net by its name in the names of the benchmarks.
 struct Model {
@@ -52,20 +52,20 @@ struct Model {
   }
 
   template <class Algorithm>
-  Net net(const Algorithm& algorithm, int threads) const {
-    Net result{layers(), altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
+  Network net(const Algorithm& algorithm, int threads) const {
+    Network result{layers(), altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
     result.set_threads(threads);
     return result;
   }
 };
 
-/// Operations of the products in one step of backprop (code_iterations = 0), or of an alternating minimization by the
-/// cheaper way down to each code (see CodeProblem).
+/// Operations of the products in one step of backprop (code_iterations = 0), or of alternating minimization by the
+/// cheaper way down to each code (see CodeDescent).
 inline double operations(const Model& model, Index batch, int code_iterations) {
   double multiplications = 0;
   bool lowest = true;
   for (const auto& layer : model.layers()) {
-    if (layer.role() != altmin::Role::map) continue;
+    if (layer.traits().role != altmin::Role::map) continue;
     const auto& weight = layer.parameters()[0].value();
     const auto inputs = static_cast<double>(weight.cols());
     const auto outputs = static_cast<double>(weight.rows());
@@ -105,7 +105,7 @@ inline altmin::Matrix<float> uniform(Index rows, Index columns, altmin::Seed see
   return result;
 }
 
-/// Noise with labels at random: what a step costs does not depend on what it learns.
+/// Noise with random labels: the time of a step does not depend on the data.
 struct Data {
   Data(const Model& model, Index samples) : x{uniform(model.sizes.front(), samples, {2})}, y(samples) {
     altmin::Random random{altmin::Seed{3}};
@@ -116,8 +116,8 @@ struct Data {
   altmin::Labels y;
 };
 
-/// Counts per second of real time. Google Benchmark's own rates are per second of the calling thread unless UseRealTime
-/// is asked for, which would add to the names.
+/// Counts per second of real time. Google Benchmark's own rates are per second of the calling thread's time unless
+/// UseRealTime is set, which would change the names.
 class Rate {
  public:
   explicit Rate(benchmark::State& state) : state_{state} {}

@@ -9,25 +9,22 @@ using bench::Data;
 using bench::field;
 using bench::Index;
 using bench::Model;
-using bench::Net;
 
-/// What a network holds, to drive its algorithm's phases one by one.
+/// The parts of a network, so that the phases of a step can be run one by one.
 class Phases {
  public:
   Phases(const Model& model, int threads)
       : layers_{initialized(model)}, data_{model, model.batch}, workers_{threads}, algorithm_{AmAdam{}, layers_} {}
 
-  // What they compute stays the same from call to call, as long as each follows the one before it.
-  void encode() { algorithm_.encode(context_); }
-  void codes() { algorithm_.update_codes(context_); }
-  void weights() {
-    context_.lane.parallel_for(algorithm_.code_count() + 1, [&](Index l, const altmin::Lane<float>& lane) {
-      algorithm_.update_weights(context_, l, lane);
-    });
-  }
+  // Each takes the same time in every step, if the phases before it have been run.
+  void forward() { benchmark::DoNotOptimize(altmin::run_forward(context_, algorithm_.workspace())); }
+  void codes() { require(algorithm_.signal().propagate(context_, algorithm_.workspace())); }
+  void weights() { require(algorithm_.update_weights(context_)); }
 
  private:
-  using Context = altmin::StepContext<Net::Stack, Net::Loss>;
+  static void require(altmin::Status status) {
+    if (status != altmin::Status::updated) throw altmin::Error(altmin::to_string(status));
+  }
 
   static altmin::Layers<float> initialized(const Model& model) {
     auto layers = model.layers();
@@ -38,13 +35,13 @@ class Phases {
 
   altmin::Layers<float> layers_;
   Data data_;
-  Net::Loss loss_{altmin::SoftmaxCrossEntropy{}};
+  altmin::AnyLoss<float> loss_{altmin::SoftmaxCrossEntropy{}};
   altmin::Random random_;
   altmin::Workers<float> workers_;
-  AmAdam::Algorithm<Net::Stack> algorithm_;
+  altmin::Algorithm<float> algorithm_;
   altmin::FlushDenormals flush_;
-  Context context_{layers_, loss_, data_.x,        altmin::Target<float>{data_.y.data(), data_.y.size()},
-                   random_, 1,     workers_.lane()};
+  altmin::StepContext<float> context_{
+      layers_, *loss_, data_.x, altmin::Target<float>{data_.y.data(), data_.y.size()}, random_, {}, workers_.worker()};
 };
 
 using Phase = void (Phases::*)();
@@ -56,7 +53,7 @@ void add_phase(const std::string& name, const Model& model, int threads, std::ve
              [=](benchmark::State& state) {
                Phases phases{model, threads};
                for (int warm_up = 0; warm_up < 2; ++warm_up) {
-                 phases.encode();
+                 phases.forward();
                  phases.codes();
                  phases.weights();
                }
@@ -72,9 +69,9 @@ void add_phase(const std::string& name, const Model& model, int threads, std::ve
 [[maybe_unused]] const bool added = [] {
   for (const Model& model : bench::models()) {
     for (const int threads : {1, 2}) {
-      add_phase("encode", model, threads, {}, &Phases::encode);
-      add_phase("codes", model, threads, {&Phases::encode}, &Phases::codes);
-      add_phase("weights", model, threads, {&Phases::encode, &Phases::codes}, &Phases::weights);
+      add_phase("forward", model, threads, {}, &Phases::forward);
+      add_phase("codes", model, threads, {&Phases::forward}, &Phases::codes);
+      add_phase("weights", model, threads, {&Phases::forward, &Phases::codes}, &Phases::weights);
     }
   }
   return true;

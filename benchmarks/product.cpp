@@ -23,10 +23,10 @@ void add_product(const Product& p, int threads) {
     const auto right = p.right_transposed ? altmin::transposed(b) : altmin::Factor<float>{b};
     altmin::Matrix<float> out(p.m, p.n);
     altmin::Workers<float> workers{threads};
-    altmin::multiply<float>(workers.lane(), left, right, out);
+    altmin::multiply<float>(workers.worker(), left, right, out);
     const bench::Rate rate{state};
     for (auto _ : state) {
-      altmin::multiply<float>(workers.lane(), left, right, out);
+      altmin::multiply<float>(workers.worker(), left, right, out);
       benchmark::ClobberMemory();
     }
     rate.report("GFLOP/s", 2e-9 * static_cast<double>(p.m * p.n * p.k));

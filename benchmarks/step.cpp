@@ -11,9 +11,9 @@ using bench::Data;
 using bench::field;
 using bench::Index;
 using bench::Model;
-using bench::Net;
+using bench::Network;
 
-/// Steps that are timed together, after as many as it takes to get there. AM-mem takes inverse roots every
+/// Steps that are timed together, and how many come before the first ones. AM-mem takes inverse roots every
 /// `root_interval` steps, more often in the beginning: from step 129 on there is one in each interval.
 struct Period {
   Index warm_up = 2;
@@ -26,9 +26,9 @@ Period period(const Algorithm&) {
   return {};
 }
 
-/// A network with its batch, past its first steps.
+/// A network that has taken its first steps, with its batch.
 struct Trained {
-  Net net;
+  Network net;
   Data data;
 };
 
@@ -42,7 +42,7 @@ std::unique_ptr<Trained> trained(const Model& model, Index batch, const Algorith
 template <class Algorithm>
 void add_step(const std::string& name, const Model& model, Index batch, const Algorithm& algorithm, int threads,
               int code_iterations = 0) {
-  // It goes on training from one repetition to the next: warming up takes AM-mem longer than the measurement.
+  // Kept from one repetition to the next: the first steps take AM-mem longer than the measurement.
   const auto kept = std::make_shared<std::unique_ptr<Trained>>();
   bench::add(name + field("threads", threads), [=](benchmark::State& state) {
     if (!*kept) *kept = trained(model, batch, algorithm, threads);
@@ -56,7 +56,7 @@ void add_step(const std::string& name, const Model& model, Index batch, const Al
       }
     }
     rate.report("items_per_second", static_cast<double>(batch));
-    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem>) {  // whose memories take products of their own
+    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem>) {  // memories take further products
       rate.report("GFLOP/s", 1e-9 * bench::operations(model, batch, code_iterations));
     }
     state.counters["bytes"] = static_cast<double>(net.bytes());

@@ -3,6 +3,22 @@ include(GNUInstallDirs)
 
 set(altmin_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/altmin)
 
+# altmin_headers(VARIABLE NAME...)
+# The headers of include/altmin of these names, or in these folders.
+function(altmin_headers variable)
+  set(found)
+  foreach(name IN LISTS ARGN)
+    set(path ${PROJECT_SOURCE_DIR}/include/altmin/${name})
+    if(IS_DIRECTORY ${path})
+      file(GLOB files CONFIGURE_DEPENDS ${path}/*.hpp)
+      list(APPEND found ${files})
+    else()
+      list(APPEND found ${path})
+    endif()
+  endforeach()
+  set(${variable} ${found} PARENT_SCOPE)
+endfunction()
+
 # altmin_library(NAME HEADERS file... LINK target...)
 # Defines altmin::NAME, the header library itself or a component of it. Each has an export file of its own, so that a
 # user of one needs the packages of that one alone.
@@ -22,6 +38,29 @@ function(altmin_library name)
 
   install(TARGETS ${target} EXPORT altmin-${name} FILE_SET HEADERS)
   install(EXPORT altmin-${name} NAMESPACE altmin:: DESTINATION ${altmin_package_dir})
+endfunction()
+
+# The target altmin::compiled: instantiations that a program which links it need not compile, of the library and of the
+# components that are there. It is built with this project's architecture flags; a program built with others fails to
+# link, see include/altmin/compiled.hpp.
+function(altmin_compiled_library)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/compiled/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/(data|io)\\.cpp$")
+  add_library(altmin_compiled STATIC ${sources})
+  add_library(altmin::compiled ALIAS altmin_compiled)
+  set_target_properties(altmin_compiled PROPERTIES EXPORT_NAME compiled OUTPUT_NAME altmin)
+  target_link_libraries(altmin_compiled PUBLIC altmin::altmin)
+  target_compile_definitions(altmin_compiled PUBLIC ALTMIN_COMPILED)
+  foreach(component IN ITEMS data io)
+    if(TARGET altmin::${component})
+      string(TOUPPER ${component} name)
+      target_sources(altmin_compiled PRIVATE ${PROJECT_SOURCE_DIR}/cmake/compiled/${component}.cpp)
+      target_link_libraries(altmin_compiled PUBLIC altmin::${component})
+      target_compile_definitions(altmin_compiled PUBLIC ALTMIN_COMPILED_${name})
+    endif()
+  endforeach()
+  install(TARGETS altmin_compiled EXPORT altmin-compiled ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT altmin-compiled NAMESPACE altmin:: DESTINATION ${altmin_package_dir})
 endfunction()
 
 # What find_package(altmin) reads.

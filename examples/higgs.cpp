@@ -27,9 +27,9 @@
 namespace {
 
 using altmin::Index;
-using Net = altmin::Network<float>;
+using Network = altmin::Network<float>;
 using Stream = altmin::Stream<float>;
-using Training = altmin::Training<Net>;
+using Training = altmin::Training<float>;
 using Clock = std::chrono::steady_clock;
 
 struct Options : trainer::Options {
@@ -54,7 +54,7 @@ struct Options : trainer::Options {
 
 void add_flags(CLI::App& app, Options& options) {
   trainer::add_flags(app, options);
-  app.add_option("--test-rows", options.test_rows, "so many of the last rows are for testing")
+  app.add_option("--test-rows", options.test_rows, "how many of the last rows are for testing")
       ->check(trainer::at_least(1))
       ->capture_default_str()
       ->type_name("N");
@@ -62,7 +62,7 @@ void add_flags(CLI::App& app, Options& options) {
       ->check(trainer::at_least(1))
       ->capture_default_str()
       ->type_name("ROWS");
-  app.add_option("--evaluate-every", options.evaluate_every, "evaluate after so many steps, too; 0: after epochs alone")
+  app.add_option("--evaluate-every", options.evaluate_every, "evaluate after so many steps, too; 0: only after epochs")
       ->check(trainer::at_least(0))
       ->capture_default_str()
       ->type_name("STEPS");
@@ -82,7 +82,7 @@ altmin::Source find_table(const std::string& path) {
                           "examples/download.sh higgs");
 }
 
-/// Steps of an epoch, as far as they are known before the first one ends; 0: not.
+/// Steps of an epoch; 0 if they are not known before the first one ends.
 Index count_steps(const altmin::Source& source, const Options& options, const altmin::CsvOptions& csv) {
   if (!source.repeatable()) return options.limit.value_or(0) / options.batch;
   altmin::CsvReader<float> reader{source, csv};
@@ -93,7 +93,7 @@ Index count_steps(const altmin::Source& source, const Options& options, const al
   return std::max(Index{0}, std::min(rows, options.limit.value_or(rows))) / options.batch;
 }
 
-/// Shows how training goes: a line that is redrawn on a terminal, and one that stays for each evaluation.
+/// Shows the progress of training: a line that is redrawn on a terminal, and one that stays for each evaluation.
 class ProgressLine {
  public:
   explicit ProgressLine(bool quiet) : quiet_{quiet}, terminal_{isatty(STDERR_FILENO) != 0} {}
@@ -127,7 +127,7 @@ class ProgressLine {
   Index first_step_ = 0;
 };
 
-/// What a run of training is made of.
+/// The parts of a training run.
 struct Parts {
   Stream& stream;
   trainer::Schedule schedule;
@@ -162,7 +162,7 @@ std::string step(Training& t, Parts& parts, const altmin::Batch<float>& batch, C
   return reason;
 }
 
-/// All epochs; returns a reason why they ended early, or none. (What fit() does for a data set in memory.)
+/// Runs all epochs; returns the reason if they end early, or none. (fit() does the same for a data set in memory.)
 std::string run_epochs(Training& t, Parts& parts) {
   while (t.epoch < t.options.epochs) {
     if (t.batch == 0) {
@@ -172,7 +172,7 @@ std::string run_epochs(Training& t, Parts& parts) {
     for (;;) {
       const auto start = Clock::now();
       const auto* batch = parts.stream.next();
-      if (batch == nullptr && trainer::Interruption::happened()) {  // while it waited for rows
+      if (batch == nullptr && trainer::Interruption::happened()) {  // while next() waited for rows
         trainer::Interruption::hold();
         return "interrupted";
       }
@@ -193,9 +193,8 @@ std::string run_epochs(Training& t, Parts& parts) {
   return {};
 }
 
-/// How well the network does on the test rows after so many steps; undefined where a run was interrupted before these
-/// were read.
-altmin::Metrics evaluate(const Net& net, Stream& stream, Index steps) {
+/// The metrics of the test rows after so many steps; not a number if the run was interrupted before they were read.
+altmin::Metrics evaluate(const Network& net, Stream& stream, Index steps) {
   if (steps == 0) {
     while (stream.next() != nullptr) {  // to the test rows
     }
@@ -208,8 +207,8 @@ altmin::Metrics evaluate(const Net& net, Stream& stream, Index steps) {
   return altmin::evaluate(net, stream.test());
 }
 
-/// A number that other tables are all but certain not to have: of the first rows of a table that can be read again. 0
-/// for others.
+/// A hash of the first rows of a table that can be read again, which other tables are all but certain not to have; 0
+/// for tables that can be read only once.
 std::uint64_t fingerprint(const altmin::Source& source, const altmin::CsvOptions& csv) {
   if (!source.repeatable()) return 0;
   altmin::CsvReader<float> reader{source, csv};
@@ -244,15 +243,15 @@ int train(const Options& options) {
                               std::to_string(options.epochs));
   }
 
-  Net net = trainer::make_network(options, algorithm, stream.features(), stream.classes());
+  Network net = trainer::make_network(options, algorithm, stream.features(), stream.classes());
   altmin::FitOptions fit_options;
   fit_options.epochs = options.epochs;
   fit_options.batch_size = options.batch;
   fit_options.seed = stream_options.seed;
-  const altmin::Dataset<float> none;  // in memory
+  const altmin::Dataset<float> none;  // Training holds a data set in memory, and the stream is none
   Training t{{}, net, none, fit_options, 0};
   Parts parts{stream,
-              trainer::schedules().at(options.schedule),
+              trainer::make_schedule(options),
               {},
               saver,
               history,

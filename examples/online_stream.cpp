@@ -1,6 +1,6 @@
-/// Learning online from a stream of images that drifts: every batch is a test first and a lesson then. Compares
-/// AM-Adam, AM-mem at several rates of forgetting, and backprop's Adam: accuracy over time, what they know in the end,
-/// and what they have forgotten.
+/// Learns online from a stream of images that drifts: the network is tested on every batch before it trains on it.
+/// Compares AM-Adam, AM-mem at several rates of forgetting, and backprop with Adam: accuracy over time, accuracy on all
+/// tasks at the end, and what has been forgotten.
 
 #include <unistd.h>
 
@@ -10,12 +10,12 @@
 #include <altmin/data.hpp>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <numeric>
 #include <sstream>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "trainer/command_line.hpp"
@@ -29,8 +29,7 @@ using altmin::Index;
 using altmin::Labels;
 using Data = altmin::Dataset<float>;
 using Images = altmin::Matrix<float>;
-using Net = altmin::Network<float>;
-using Algorithm = std::variant<altmin::AmAdam, altmin::AmMem, altmin::Adam>;
+using Network = altmin::Network<float>;
 
 struct Options {
   std::string data;
@@ -47,7 +46,7 @@ struct Options {
   std::string plot;
 };
 
-/// The images, each turned about its centre by so many degrees.
+/// The images, each rotated about its centre by so many degrees.
 Images rotated(const Images& images, double degrees) {
   const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(images.rows()))));
   const double angle = degrees * 3.14159265358979323846 / 180;
@@ -66,7 +65,7 @@ Images rotated(const Images& images, double degrees) {
   return result;
 }
 
-/// The images, the pixels of all in one new order.
+/// The images, with the pixels of all in one new order.
 Images permuted(const Images& images, altmin::Seed seed) {
   std::vector<Index> order(static_cast<std::size_t>(images.rows()));
   std::iota(order.begin(), order.end(), Index{0});
@@ -76,7 +75,7 @@ Images permuted(const Images& images, altmin::Seed seed) {
   return result;
 }
 
-/// What the data become in task number `task`; in the first one they are as they were.
+/// The data of task number `task`; task 0 has them unchanged.
 Data drifted(const Data& data, const Options& options, Index task) {
   if (task == 0) return data;
   const auto number = static_cast<std::uint64_t>(task);
@@ -87,7 +86,7 @@ Data drifted(const Data& data, const Options& options, Index task) {
     const double degrees = 180.0 * static_cast<double>(task) / static_cast<double>(options.tasks - 1);
     return {rotated(data.x(), degrees), data.y(), data.classes()};
   }
-  const auto classes = static_cast<int>(data.classes());  // swapped: each class takes the name of another one
+  const auto classes = static_cast<int>(data.classes());  // swapped: each class has the label of another one
   const int shift = static_cast<int>(task % data.classes());
   return {data.x(), data.y().unaryExpr([=](int label) { return (label + shift) % classes; }), data.classes()};
 }
@@ -98,15 +97,15 @@ double accuracy(const Labels& predicted, const Labels& expected) {
 
 struct Result {
   std::string name;
-  std::vector<double> prequential;            ///< accuracy on each batch before it is learned from
-  std::vector<std::vector<double>> matrix{};  ///< [task][earlier task]: test accuracy after the one on the other
+  std::vector<double> prequential;            ///< accuracy on each batch before the step on it
+  std::vector<std::vector<double>> matrix{};  ///< [t][s]: test accuracy on task s <= t after task t
 
   double online() const { return mean(prequential, 0, prequential.size()); }
 
-  /// After the last task, on all of them.
-  double finally() const { return mean(matrix.back(), 0, matrix.size()); }
+  /// Mean accuracy on all tasks after the last one.
+  double final_accuracy() const { return mean(matrix.back(), 0, matrix.size()); }
 
-  /// How much lower that is than the best each task has ever been, the last one left out (Chaudhry et al. 2018).
+  /// How far the accuracy on each task but the last one has fallen from its maximum, on average (Chaudhry et al. 2018).
   double forgotten() const {
     double sum = 0;
     for (std::size_t task = 0; task + 1 < matrix.size(); ++task) {
@@ -123,31 +122,40 @@ struct Result {
   }
 };
 
-Net make_network(const Data& data, const Options& options, const Algorithm& algorithm) {
+/// A way to train, with its name in tables and plots.
+struct Algorithm {
+  std::string name;
+  std::function<void(Network&)> set;  ///< gives a network this algorithm
+};
+
+template <class Config>
+Algorithm algorithm(const std::string& name, const Config& config) {
+  config.validate();
+  return {name, [config](Network& net) { net.set_algorithm(config); }};
+}
+
+Network make_network(const Data& data, const Options& options, const Algorithm& algorithm) {
   altmin::Layers<float> layers{data.features()};
   for (const Index units : options.hidden) layers.add(altmin::Dense{units}).add(altmin::Relu{});
   layers.add(altmin::Dense{data.classes()});
-  Net net = std::visit(
-      [&](const auto& config) {
-        return Net{std::move(layers), altmin::SoftmaxCrossEntropy{}, config, altmin::Seed{options.seed}};
-      },
-      algorithm);
+  Network net{std::move(layers), altmin::SoftmaxCrossEntropy{}, altmin::Adam{}, altmin::Seed{options.seed}};
+  algorithm.set(net);
   net.set_threads(options.threads);
   return net;
 }
 
-/// Shows which task has been learned: a line that is redrawn on a terminal, and one that stays for each task elsewhere.
+/// Shows the tasks completed: one line that is redrawn on a terminal, elsewhere a line for each task.
 class TaskLine {
  public:
   explicit TaskLine(Index tasks) : tasks_{tasks}, terminal_{isatty(STDERR_FILENO) != 0} {}
 
-  void learned(const std::string& name, Index task) {
+  void show(const std::string& name, Index task) {
     const std::string line = name + ": task " + std::to_string(task + 1) + "/" + std::to_string(tasks_);
     std::cerr << (terminal_ ? "\r" : "") << line << (terminal_ ? "" : "\n") << std::flush;
     width_ = line.size();
   }
 
-  /// Leaves nothing of it on a terminal.
+  /// Removes the line from a terminal.
   void clear() const {
     if (terminal_) std::cerr << "\r" << std::string(width_, ' ') << "\r" << std::flush;
   }
@@ -158,18 +166,17 @@ class TaskLine {
   std::size_t width_ = 0;
 };
 
-/// Goes through the stream once.
-Result learn(const std::string& name, const Algorithm& algorithm, const altmin::TrainTest<float>& data,
-             const Options& options) {
-  Result result{name, {}};
-  Net net = make_network(data.train, options, algorithm);
+/// Trains on the stream once.
+Result learn(const Algorithm& algorithm, const altmin::TrainTest<float>& data, const Options& options) {
+  Result result{algorithm.name, {}};
+  Network net = make_network(data.train, options, algorithm);
   TaskLine line{options.tasks};
   std::vector<Data> tests;
   for (Index task = 0; task < options.tasks; ++task) {
-    const Data lessons = drifted(data.train, options, task);
+    const Data train = drifted(data.train, options, task);
     tests.push_back(drifted(data.test, options, task));
-    altmin::Batches<float> batches{
-        lessons, options.batch, altmin::Seed{options.seed + static_cast<std::uint64_t>(task)}, altmin::LastBatch::drop};
+    altmin::Batches<float> batches{train, options.batch, altmin::Seed{options.seed + static_cast<std::uint64_t>(task)},
+                                   altmin::LastBatch::drop};
     batches.shuffle();
     const Index count = std::min(batches.count(), options.samples / options.batch);
     for (Index i = 0; i < count; ++i) {
@@ -177,16 +184,16 @@ Result learn(const std::string& name, const Algorithm& algorithm, const altmin::
       result.prequential.push_back(accuracy(net.classify(batch.x), batch.y));
       net.step(batch.x, batch.y);
     }
-    std::vector<double> known;
-    for (const Data& test : tests) known.push_back(accuracy(net.classify(test.x()), test.y()));
-    result.matrix.push_back(known);
-    line.learned(name, task);
+    std::vector<double> accuracies;
+    for (const Data& test : tests) accuracies.push_back(accuracy(net.classify(test.x()), test.y()));
+    result.matrix.push_back(accuracies);
+    line.show(algorithm.name, task);
   }
   line.clear();
   return result;
 }
 
-/// A line each window of batches: samples seen, task, and the accuracy of each algorithm in the window.
+/// A line for each window of batches: samples trained on, task, and the accuracy of each algorithm in the window.
 std::string to_csv(const std::vector<Result>& results, const Options& options) {
   std::ostringstream text;
   text << "samples,task";
@@ -211,7 +218,7 @@ void print_table(const std::vector<Result>& results) {
   for (const Result& result : results) {
     using altmin::detail::percent;
     using altmin::detail::right;
-    std::cout << pad(result.name) << right(percent(result.online()), 9) << right(percent(result.finally()), 23)
+    std::cout << pad(result.name) << right(percent(result.online()), 9) << right(percent(result.final_accuracy()), 23)
               << right(percent(result.forgotten()), 12) << "\n";
   }
 }
@@ -219,7 +226,7 @@ void print_table(const std::vector<Result>& results) {
 /// Draws the accuracies as a PNG file.
 void draw(const std::string& csv, const Options& options) {
   const altmin::OutputFile file = trainer::output_file("--plot", options.plot);
-  const altmin::detail::TemporaryFolder tables;  // beside the picture might stand files of the user's
+  const altmin::detail::TemporaryFolder tables;  // not beside the picture, where the user's files may be
   const std::string table = tables.file("accuracies.csv");
   altmin::OutputFile{table}.write(csv);
   file.replace([&](const std::string& path) {
@@ -254,19 +261,18 @@ void run(const Options& options) {
     trainer::output_file("--plot", options.plot);
     trainer::require_gnuplot();
   }
-  std::vector<std::pair<std::string, Algorithm>> algorithms{{"Adam", altmin::Adam{}}, {"AM-Adam", altmin::AmAdam{}}};
+  std::vector<Algorithm> algorithms{algorithm("Adam", altmin::Adam{}), algorithm("AM-Adam", altmin::AmAdam{})};
   for (const double forgetting : options.forgetting) {
     altmin::AmMem memory;
     memory.forgetting = forgetting;
-    memory.validate();
-    algorithms.emplace_back("AM-mem " + altmin::detail::number(forgetting), memory);
+    algorithms.push_back(algorithm("AM-mem " + altmin::detail::number(forgetting), memory));
   }
   const auto data = load(options);
   require_batches(data.train, options);
   std::vector<Result> results;
-  for (const auto& [name, algorithm] : algorithms) results.push_back(learn(name, algorithm, data, options));
+  for (const Algorithm& each : algorithms) results.push_back(learn(each, data, options));
   print_table(results);
-  trainer::flush_output();  // the table comes first, also where --history is /dev/stdout
+  trainer::flush_output();  // the table is first, even if --history is /dev/stdout
   const std::string csv = to_csv(results, options);
   if (!options.history.empty()) altmin::OutputFile{options.history}.write(csv);
   if (!options.plot.empty()) draw(csv, options);
@@ -276,12 +282,15 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   using trainer::at_least;
+  using trainer::between;
   Options options;
-  CLI::App app{"Learns online from a stream of images that drifts; every batch is a test first and a lesson then.",
-               "online_stream"};
+  CLI::App app{
+      "Learns online from a stream of images that drifts; the network is tested on every batch before it trains on it.",
+      "online_stream"};
   app.add_option("--data", options.data, "MNIST, or a set in its format (default: where download.sh puts it)")
       ->type_name("DIR");
-  app.add_option("--drift", options.drift, "what changes from task to task: the order of pixels, the angle, the labels")
+  app.add_option("--drift", options.drift,
+                 "what changes from task to task: the order of pixels, the angle, or the labels")
       ->check(CLI::IsMember({"permuted", "rotated", "swapped"}))
       ->capture_default_str();
   app.add_option("--tasks", options.tasks, "one after another")->check(at_least(2))->capture_default_str();
@@ -293,7 +302,9 @@ int main(int argc, char** argv) {
   app.add_option("--hidden", options.hidden, "units of the hidden layers")->delimiter(',')->check(at_least(1));
   app.add_option("--forgetting", options.forgetting, "AM-mem's, one run each")->delimiter(',')->capture_default_str();
   app.add_option("--seed", options.seed, "of weights, drift and order")->capture_default_str();
-  app.add_option("--threads", options.threads, "0: all of the hardware")->check(at_least(0))->capture_default_str();
+  app.add_option("--threads", options.threads, "up to 1024; 0: as many as the process may run on")
+      ->check(between(0, 1024))
+      ->capture_default_str();
   app.add_option("--history", options.history, "write accuracies over time")->type_name("FILE.csv");
   app.add_option("--plot", options.plot, "draw them (needs gnuplot)")->type_name("FILE.png");
   return trainer::guarded("online_stream", [&] {

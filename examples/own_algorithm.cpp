@@ -1,11 +1,12 @@
-// Two algorithms of one's own: AmLion, alternating minimization with another rule for the weights, and
-// FeedbackAlignment, which is built from blocks. Each trains the same network to tell two rings apart.
+// Three parts of an algorithm of your own, each beside parts of the library: Lion, a weight rule, FeedbackAlignment, a
+// signal, and RidgeCodes, a code rule. Each trains a network to tell two rings apart.
 #include <altmin/altmin.hpp>
 #include <cmath>
 #include <iostream>
 
-#include "extensions/am_lion.hpp"
 #include "extensions/feedback_alignment.hpp"
+#include "extensions/lion.hpp"
+#include "extensions/ridge_codes.hpp"
 
 int main() {
   altmin::Random random{altmin::Seed{1}};
@@ -19,25 +20,26 @@ int main() {
   }
   const altmin::Dataset<float> data{x, y};
 
-  // The algorithms are named in the type of the network, which can still be trained by any other.
-  using Network = altmin::Network<float, AmLion, FeedbackAlignment>;
-  Network::Layers layers{2};
+  altmin::Layers<float> layers{2};
   layers.add(altmin::Dense{32}).add(altmin::Relu{});
+  layers.add(altmin::Dense{32}).add(altmin::Identity{});  // its code has a closed form: the block above it is linear
   layers.add(altmin::Dense{32}).add(altmin::Relu{});
   layers.add(altmin::Dense{2});
-  Network by_lion{layers, altmin::SoftmaxCrossEntropy{}, AmLion{}, altmin::Seed{1}};
-  Network by_feedback{layers, altmin::SoftmaxCrossEntropy{}, FeedbackAlignment{}, altmin::Seed{1}};
-  Network by_backprop{layers, altmin::SoftmaxCrossEntropy{}, altmin::Adam{}, altmin::Seed{1}};
 
   altmin::FitOptions options;
   options.epochs = 20;
   options.batch_size = 50;
-  const auto train = [&](const char* name, Network& net) {
+  bool all_went_well = true;
+  const auto train = [&](const char* name, const auto& algorithm) {
+    altmin::Network<float> net{layers, altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
     const auto report = altmin::fit(net, data, options);
     std::cout << name << ": " << report << ", accuracy " << altmin::evaluate(net, data).accuracy << '\n';
-    return static_cast<bool>(report);
+    all_went_well = all_went_well && report;
   };
-  const bool all_went_well =
-      train("AmLion", by_lion) && train("FeedbackAlignment", by_feedback) && train("Adam", by_backprop);
+  // A pair of a signal and a weight rule is an algorithm.
+  train("moved codes, Lion", altmin::Pair{altmin::MovedCodes<>{}, Lion{}});
+  train("feedback alignment, Adam", altmin::Pair{FeedbackAlignment{}, altmin::AdamRule{}});
+  train("codes in closed form, Adam", altmin::Pair{altmin::MovedCodes<RidgeCodes>{}, altmin::AdamRule{}});
+  train("backprop, Adam", altmin::Adam{});
   return all_went_well ? 0 : 1;
 }

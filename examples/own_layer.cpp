@@ -1,4 +1,4 @@
-// A network with a layer of one's own, Swish: checks its derivatives, then trains it to tell two rings apart.
+// A network with a layer of your own, Swish: checks its derivatives, then trains it to tell two rings apart.
 #include <altmin/altmin.hpp>
 #include <cmath>
 #include <iostream>
@@ -16,15 +16,20 @@ int main() {
     x.col(t) << radius * std::cos(angle), radius * std::sin(angle);
   }
 
-  // The layer is named in the type of the network, and from then on is one like any other.
-  using Network = altmin::Network<double, Swish>;
-  Network::Layers layers{2};
+  // Compares its derivatives with difference quotients in double, and difference() in float with differences in double.
+  const auto layer_check = altmin::check_layer(Swish{}, 20);
+  std::cout << "errors of backward() " << layer_check.backward << ", gradient() " << layer_check.gradient
+            << ", difference() " << layer_check.difference << '\n';
+  if (!(layer_check.backward < 1e-6 && layer_check.gradient < 1e-6 && layer_check.difference < 1e-4)) return 1;
+
+  // The network takes it like a layer of the library.
+  altmin::Layers<double> layers{2};
   layers.add(altmin::Dense{16}).add(Swish{});
   layers.add(altmin::Dense{16}).add(Swish{});
   layers.add(altmin::Dense{2});
-  Network net{layers, altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}, altmin::Seed{1}};
+  altmin::Network<double> net{layers, altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}, altmin::Seed{1}};
 
-  // Compares all derivatives with central differences. In double, and a few samples will do.
+  // Compares all derivatives of the network with difference quotients: in double; a few samples suffice.
   const auto check = net.check_gradients(x.leftCols(10), y.head(10));
   std::cout << "largest error of a derivative " << check.error << ", at " << check.where << '\n';
   if (!(check.error < 1e-7)) return 1;

@@ -1,5 +1,5 @@
-// A network with a loss of one's own, Huber: fits a curve through data of which one in ten is far off, and compares
-// with the squared error.
+// A network with a loss of your own, Huber: fits a curve to data of which one in ten is an outlier, and compares the
+// result with that of the squared error.
 #include <altmin/altmin.hpp>
 #include <cmath>
 #include <iostream>
@@ -17,16 +17,15 @@ int main() {
     y(t) = curve(t) + 0.1 * random.normal() + (random.uniform() < 0.1 ? 10 : 0);
   }
 
-  // The loss is named in the type of the network, which can still hold any other.
-  using Network = altmin::Network<double, Huber>;
-  Network::Layers layers{1};
+  using Network = altmin::Network<double>;
+  altmin::Layers<double> layers{1};
   layers.add(altmin::Dense{32}).add(altmin::Tanh{});
   layers.add(altmin::Dense{32}).add(altmin::Tanh{});
   layers.add(altmin::Dense{1});
   Network robust{layers, Huber{0.2}, altmin::AmAdam{}, altmin::Seed{1}};
   Network squared{layers, altmin::MeanSquaredError{}, altmin::AmAdam{}, altmin::Seed{1}};
 
-  // Compares all derivatives with central differences. In double, and a few samples will do.
+  // Compares all derivatives of the network with difference quotients: in double; a few samples suffice.
   const auto check = robust.check_gradients(x.leftCols(10), y.leftCols(10));
   std::cout << "largest error of a derivative " << check.error << ", at " << check.where << '\n';
   if (!(check.error < 1e-7)) return 1;
@@ -36,7 +35,7 @@ int main() {
   options.batch_size = 50;
   for (Network* net : {&robust, &squared}) {
     altmin::fit(*net, altmin::Dataset<double>{x, y}, options);
-    std::cout << net->loss().name() << ": mean distance from the curve " << (net->predict(x) - curve).cwiseAbs().mean()
+    std::cout << net->loss()->name() << ": mean distance from the curve " << (net->predict(x) - curve).cwiseAbs().mean()
               << '\n';
   }
 }

@@ -15,7 +15,7 @@ fail() {
 }
 
 [[ -w $here ]] || fail "cannot write to $here"
-[[ -w ${HOME:-} ]] || export CCACHE_DISABLE=1 # it keeps its files there
+[[ -w ${HOME:-} ]] || export CCACHE_DISABLE=1 # ccache stores its files there
 cmake/install_packages.sh dataset-fashion-mnist gnuplot-nox
 [[ -d $data ]] || fail "no Fashion-MNIST in $data"
 cmake --preset release >/dev/null

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: all) with every seed given in SEEDS
-# (default: 1 2 3) and the given options of the trainer that TRAINER names (default: mnist), and prints what stands in a
-# row of README's table of results for each: algorithm, epochs, seeds, test accuracy, training loss, seconds an epoch.
+# results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: those of README's table) with every
+# seed given in SEEDS (default: 1 2 3) and these options of the trainer that TRAINER names (default: mnist). Prints for each
+# algorithm the cells of a row of README's table: algorithm, epochs, seeds, test accuracy, training loss, seconds an epoch.
 set -euo pipefail
 export LC_ALL=C
 [[ $# -ge 1 ]] || { echo "usage: results.sh DATA [OPTION...]" >&2 && exit 1; }

@@ -1,29 +1,30 @@
 #pragma once
 
-// A loss of one's own, whole. own_loss.cpp trains with it.
+// A loss of your own, complete. own_loss.cpp trains with it.
 //
-// A loss is one copyable type with the three members below: name it where you name your network, Network<float, Huber>.
+// A loss is one copyable type with the members below. A network takes it like a loss of the library.
 
 #include <algorithm>
 #include <altmin/altmin.hpp>
 #include <cmath>
 #include <string>
 
-/// Regression that is not led astray by outliers (Huber 1964): half the squared error up to `delta`, and from there on
-/// as a straight line; averaged over a sample's outputs. Targets are a matrix, outputs x samples.
+/// Regression that is robust to outliers (Huber 1964): half the squared error up to `delta`, and beyond it a straight
+/// line; averaged over a sample's outputs. Targets are a matrix, outputs x samples.
 struct Huber {
   static constexpr const char* name = "Huber";  // for summaries and files
 
-  double delta = 1;  ///< the largest error that counts in full; above 0
+  double delta = 1;  ///< the error at which the parabola ends; above 0
 
-  // Its options, listed once: networks compare by them, and files hold them.
+  // The options, listed once: networks compare by them, and files store them.
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
     visit("delta", self.delta...);
   }
 
-  // Called before each batch is used: refuses what evaluate() could not handle. That the target has one column a sample
-  // is known, but not whether it has labels or values (see altmin::Target), how many, and whether they are finite.
+  // Called before each batch is used: throws where evaluate() could not handle the target. The caller has checked that
+  // it has one column a sample, but not whether it is labels or values (see altmin::Target), how many rows it has, and
+  // whether they are finite.
   template <class Scalar>
   void check(altmin::Index outputs, const altmin::Target<Scalar>& target) const {
     if (!(delta > 0)) throw altmin::OptionError("Huber: delta must be above 0, got " + std::to_string(delta));
@@ -35,9 +36,9 @@ struct Huber {
     if (!target.values().allFinite()) throw altmin::DataError("Huber: a target is not finite");
   }
 
-  // The SUM of the losses of the samples given, and for each sample the derivative of its own loss by its prediction.
-  // Called from several threads at once, on parts of a batch. Where a prediction is not finite the sum must not be
-  // either: that is how a step knows to leave the weights alone.
+  // Returns the SUM of the losses of these samples, and writes for each sample the derivative of its own loss by its
+  // prediction. Called from several threads at once, on parts of a batch. Where a prediction is not finite the sum must
+  // not be finite either: then the step moves no weight.
   template <class Scalar>
   double evaluate(altmin::ConstView<Scalar> prediction, const altmin::Target<Scalar>& target,
                   altmin::View<Scalar> gradient) const {

@@ -1,10 +1,10 @@
 #pragma once
 
-// A layer of one's own, whole: an activation with a learned parameter. own_layer.cpp trains with it.
+// A layer of your own, complete: an activation with a learned parameter. own_layer.cpp trains with it.
 //
-// A layer is two types. The outer one holds its options: a plain struct that lists its fields, and that add() takes.
-// Its nested Layer<Scalar> holds what is learned, and does the work. Nothing else is to be written, and nothing to be
-// registered: name the outer type where you name your network, Network<float, Swish>.
+// A layer is two types. The outer one holds the options: a plain struct that lists its fields, and that add() takes.
+// Its nested Layer<Scalar> holds what is learned, and does the work. Nothing is registered: add(Swish{}) takes it like
+// a layer of the library.
 
 #include <altmin/altmin.hpp>
 #include <cmath>
@@ -12,25 +12,26 @@
 
 /// f(x) = x s(b x), s the logistic function and b a learned slope (Ramachandran et al. 2017).
 struct Swish {
+  static constexpr const char* name = "Swish";  // for summaries and files
+
   double slope = 1;  ///< b at the start; finite
 
   template <class Scalar>
   class Layer;
 
-  // The parts of its value, listed once: networks compare by them, and files hold them.
+  // The options, listed once: networks compare by them, and files store them.
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
     visit("slope", self.slope...);
   }
 };
 
-// ElementwiseLayer does all but the mathematics for layers that map each element by itself: it cuts the work for
-// threads, and allocates nothing. Other layers derive from altmin::LayerBase, which says what to write there.
+// ElementwiseLayer implements all but the mathematics of layers that map each element by itself: it divides the work
+// between threads, and allocates nothing. Other layers derive from altmin::LayerBase, which says what to write there.
 template <class Scalar>
 class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
  public:
   using Config = Swish;
-  static constexpr const char* name = "Swish";
 
   // Refuses bad options, and bad inputs by a ShapeError. add() puts "layer 1 (Swish): " in front of the message.
   Layer(const Swish& config, altmin::Shape input) : altmin::ElementwiseLayer<Layer, Scalar>{input}, config_{config} {
@@ -42,10 +43,13 @@ class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
 
   const Swish& config() const { return config_; }
 
-  // Where training starts. The random numbers are the network's: layers that use them are the same for the same seed.
-  void initialize(altmin::Random&) { this->parameters_[0].values()(0, 0) = static_cast<Scalar>(config_.slope); }
+  // Sets the values that training starts from. Layers that are random use the network's random numbers, so that the
+  // same seed gives the same layers.
+  void initialize(altmin::Random&) override {
+    this->parameters_[0].values()(0, 0) = static_cast<Scalar>(config_.slope);
+  }
 
-  // The three functions below get arrays of some elements of the batch, and return Eigen expressions of that shape.
+  // The three functions below take arrays of some elements of the batch, and return Eigen expressions of that shape.
   // They are called from several threads at once, on different elements.
 
   // f(x)
@@ -60,8 +64,8 @@ class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
     return (slope() * y + gate(x) * (Scalar(1) - slope() * y)) * dy;
   }
 
-  // f(x + dx) - f(x), where y = f(x) and moved = x + dx. Alternating minimization asks what a small move of a code does
-  // to the code above. In float, value(moved) - y would be rounding noise there, so difference the formula instead:
+  // f(x + dx) - f(x), where y = f(x) and moved = x + dx. Alternating minimization computes what a small move of a code
+  // changes in the code above. In float, value(moved) - y would be rounding noise there, so the formula is differenced:
   //
   //   f(x + dx) - f(x) = dx s(b moved) + x (s(b moved) - s(b x))
   //   s(v) - s(u)      = tanh((v - u) / 2) (s(u) + s(v) - 2 s(u) s(v))
@@ -71,10 +75,10 @@ class Swish::Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
     return dx * s + (Scalar(0.5) * slope() * dx).tanh() * (y + (x - Scalar(2) * y) * s);
   }
 
-  // For each parameter, in the order in which the constructor made them: the derivative of <f(x), dy>, summed over the
-  // samples. Layers without parameters leave this out. Here df/db = x^2 s (1 - s) = x y (1 - s).
-  void gradient(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
-                altmin::Span<altmin::View<Scalar>> gradients) const {
+  // For each parameter, in the order of the constructor: the derivative of <f(x), dy>, summed over the samples. Layers
+  // without parameters do not write this. Here df/db = x^2 s (1 - s) = x y (1 - s).
+  void gradient(const altmin::Worker<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
+                altmin::Span<altmin::View<Scalar>> gradients) const override {
     gradients[0](0, 0) = (dy.array() * at.x.array() * at.y.array() * (Scalar(1) - gate(at.x.array()))).sum();
   }
 

@@ -1,67 +1,38 @@
 #pragma once
 
-// Algorithms and schedules by what --algorithm and --schedule call them.
+// Algorithms and schedules by what --algorithm (or --signal and --rule) and --schedule call them.
 
-#include <altmin/altmin.hpp>
-#include <map>
+#include <altmin/network/network.hpp>
+#include <altmin/training/schedules.hpp>
+#include <functional>
 #include <optional>
 #include <string>
-#include <type_traits>
-#include <variant>
+#include <vector>
 
 #include "options.hpp"
 
 namespace trainer {
 
-using Algorithm = std::variant<altmin::AmAdam, altmin::AmMem, altmin::AmSgd, altmin::Adam, altmin::Sgd>;
+/// Makes a network of these layers that learns by an algorithm. Layers are initialised from the seed.
+using Algorithm = std::function<altmin::Network<float>(altmin::Layers<float> layers, altmin::Seed seed)>;
 
-/// Callbacks of fit(); where there is none, the rates stay as they are.
+/// What --algorithm, --signal and --rule may be.
+std::vector<std::string> algorithm_names();
+std::vector<std::string> signal_names();
+std::vector<std::string> rule_names();
+
+/// The algorithm that the options name, with the rates that they give. Throws UsageError for a pair that is not legal
+/// and for options that the algorithm does not have, OptionError for one that is out of range.
+Algorithm make_algorithm(const Options& options);
+
+/// Callbacks of fit(); without one, the rates stay as they are.
 struct Schedule {
   std::optional<altmin::CosineDecay> cosine{};
   std::optional<altmin::HalveEvery> halve{};
 };
 
-inline const std::map<std::string, Algorithm>& algorithms() {
-  static const std::map<std::string, Algorithm> all{{"am-adam", altmin::AmAdam{}},
-                                                    {"am-mem", altmin::AmMem{}},
-                                                    {"am-mem-descent", altmin::AmMem::coordinate_descent()},
-                                                    {"am-sgd", altmin::AmSgd{}},
-                                                    {"adam", altmin::Adam{}},
-                                                    {"sgd", altmin::Sgd{}}};
-  return all;
-}
-
-inline const std::map<std::string, Schedule>& schedules() {
-  static const std::map<std::string, Schedule> all{
-      {"cosine", {altmin::CosineDecay{}, {}}}, {"halve", {{}, altmin::HalveEvery{}}}, {"constant", {}}};
-  return all;
-}
-
-template <class Config, class = void>
-struct HasCodes : std::false_type {};
-template <class Config>
-struct HasCodes<Config, std::void_t<decltype(Config::code_iterations)>> : std::true_type {};
-
-/// The algorithm that the options name, with the rates that they give.
-inline Algorithm make_algorithm(const Options& options) {
-  Algorithm algorithm = algorithms().at(options.algorithm);
-  std::visit(
-      [&](auto& config) {
-        config.learning_rate = options.learning_rate.value_or(config.learning_rate);
-        config.weight_decay = options.weight_decay.value_or(config.weight_decay);
-        if constexpr (HasCodes<std::decay_t<decltype(config)>>::value) {
-          config.output_learning_rate = options.learning_rate.value_or(config.output_learning_rate);
-          config.mu = options.mu.value_or(config.mu);
-          config.code_iterations = options.code_iterations.value_or(config.code_iterations);
-          config.code_learning_rate = options.code_learning_rate.value_or(config.code_learning_rate);
-        } else if (options.mu || options.code_iterations || options.code_learning_rate) {
-          throw UsageError("--mu, --code-iterations and --code-learning-rate are for --algorithm am-..., got " +
-                           options.algorithm);
-        }
-        config.validate();
-      },
-      algorithm);
-  return algorithm;
-}
+/// What --schedule may be, and what it names.
+std::vector<std::string> schedule_names();
+Schedule make_schedule(const Options& options);
 
 }  // namespace trainer

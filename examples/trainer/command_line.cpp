@@ -1,36 +1,62 @@
 #include "command_line.hpp"
 
 #include <charconv>
+#include <limits>
+#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "algorithms.hpp"
 #include "models.hpp"
 
 namespace trainer {
 
-CLI::Validator at_least(long minimum) {
-  const auto check = [minimum](const std::string& text) {
+CLI::Validator between(long least, long most) {
+  const auto check = [=](const std::string& text) {
     long value = 0;
     const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool holds = end.ec == std::errc{} && end.ptr == text.data() + text.size() && value >= minimum;
-    return holds ? "" : "expected a whole number of at least " + std::to_string(minimum) + ", got " + text;
+    const bool whole = end.ec == std::errc{} && end.ptr == text.data() + text.size();
+    if (whole && value >= least && value <= most) return std::string{};
+    const bool limited = most < std::numeric_limits<long>::max();
+    return "expected a whole number of " +
+           (limited ? std::to_string(least) + " to " + std::to_string(most) : "at least " + std::to_string(least)) +
+           ", got " + text;
   };
   return {check, ""};
 }
 
+CLI::Validator at_least(long least) { return between(least, std::numeric_limits<long>::max()); }
+
+namespace {
+
+/// --algorithm, or --signal and --rule in its place.
+void add_algorithm_flags(CLI::App& app, Options& options) {
+  auto* const algorithm = app.add_option("--algorithm", options.algorithm, "the training algorithm")
+                              ->check(CLI::IsMember(algorithm_names()))
+                              ->capture_default_str();
+  const auto pair = std::make_shared<std::pair<std::string, std::string>>();
+  auto* const signal = app.add_option("--signal", pair->first,
+                                      "what a block should do differently; with --rule, in place of --algorithm")
+                           ->check(CLI::IsMember(signal_names()))
+                           ->excludes(algorithm);
+  auto* const rule =
+      app.add_option("--rule", pair->second, "how weights move by that; with --signal, in place of --algorithm")
+          ->check(CLI::IsMember(rule_names()))
+          ->excludes(algorithm)
+          ->needs(signal);
+  signal->needs(rule);
+  app.parse_complete_callback([pair, &options] {
+    if (!pair->first.empty()) options.algorithm = pair_name(pair->first, pair->second);
+  });
+}
+
+}  // namespace
+
 void add_flags(CLI::App& app, Options& options) {
-  const auto names = [](const auto& map) {
-    std::vector<std::string> list;
-    for (const auto& entry : map) list.push_back(entry.first);
-    return list;
-  };
   app.add_option("--data", options.data, "where the data set is (default: where download.sh puts it)")
       ->type_name("PATH");
-  app.add_option("--algorithm", options.algorithm, "how to train")
-      ->check(CLI::IsMember(names(algorithms())))
-      ->capture_default_str();
-  app.add_option("--model", options.model, "the network")->check(CLI::IsMember(names(models())))->capture_default_str();
+  add_algorithm_flags(app, options);
+  app.add_option("--model", options.model, "the network")->check(CLI::IsMember(model_names()))->capture_default_str();
   app.add_option("--hidden", options.hidden, "units of the hidden layers")
       ->delimiter(',')
       ->check(at_least(1))
@@ -40,21 +66,22 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--epochs", options.epochs, "passes over the training set")->check(at_least(0))->capture_default_str();
   app.add_option("--batch", options.batch, "samples a step")->check(at_least(1))->capture_default_str();
   app.add_option("--seed", options.seed, "of weights and of the samples' order")->capture_default_str();
-  app.add_option("--threads", options.threads, "0: all of the hardware; results do not depend on it")
-      ->check(at_least(0))
+  app.add_option("--threads", options.threads,
+                 "up to 1024; 0: as many as the process may run on; results do not depend on it")
+      ->check(between(0, 1024))
       ->capture_default_str();
   app.add_option("--learning-rate", options.learning_rate, "of the weights (default: the algorithm's)");
   app.add_option("--weight-decay", options.weight_decay, "of the weights (default: the algorithm's)");
   app.add_option("--schedule", options.schedule,
                  "of the learning rates: down a cosine, halved every 8 epochs, constant")
-      ->check(CLI::IsMember(names(schedules())))
+      ->check(CLI::IsMember(schedule_names()))
       ->capture_default_str();
-  app.add_option("--mu", options.mu, "am-*: weight of the penalties (default: the algorithm's)");
-  app.add_option("--code-iterations", options.code_iterations, "am-*: steps on the codes (default: the algorithm's)");
-  app.add_option("--code-learning-rate", options.code_learning_rate, "am-*: their rate (default: the algorithm's)");
-  app.add_option("--limit", options.limit, "use the first N training samples alone")
-      ->check(at_least(1))
-      ->type_name("N");
+  app.add_option("--mu", options.mu, "with codes: weight of the penalties (default: the algorithm's)");
+  app.add_option("--code-iterations", options.code_iterations,
+                 "with codes: steps on the codes (default: the algorithm's)");
+  app.add_option("--code-learning-rate", options.code_learning_rate,
+                 "with codes: rate of these steps (default: the algorithm's)");
+  app.add_option("--limit", options.limit, "use only the first N training samples")->check(at_least(1))->type_name("N");
   app.add_option("--patience", options.patience,
                  "hold out a tenth of the training set; stop after so many epochs without a lower loss on it, and keep "
                  "the best weights")
@@ -69,11 +96,12 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--save-every", options.save_every, "and after every so many steps")
       ->check(at_least(0))
       ->type_name("STEPS");
-  app.add_option("--resume", options.resume,
-                 "go on from a checkpoint, to the same bits as if the run had not stopped; its options hold, and need "
-                 "not be given; --epochs may be raised")
+  app.add_option(
+         "--resume", options.resume,
+         "continue from a checkpoint, to the same bits as if the run had not stopped; its options apply, and need "
+         "not be given; --epochs may be raised")
       ->type_name("FILE");
-  app.add_flag("--quiet", options.quiet, "no progress and no tables: the line of JSON alone");
+  app.add_flag("--quiet", options.quiet, "no progress and no tables: only the line of JSON");
 }
 
 }  // namespace trainer

@@ -10,15 +10,16 @@
 
 namespace trainer {
 
-/// Checks that a whole number is at least this large.
-CLI::Validator at_least(long minimum);
+/// Checks that a text is a whole number within these limits.
+CLI::Validator between(long least, long most);
+CLI::Validator at_least(long least);
 
-/// The flags of all trainers, for these options. A trainer with options of its own has an overload for them beside
-/// these, which calls this one.
+/// Adds the flags of all trainers. A trainer with options of its own has an overload for them, which calls this one.
 void add_flags(CLI::App& app, Options& options);
 
-/// Takes over the options of the run that --resume goes on from. Those that the command line gives must be the same,
-/// but for --epochs.
+/// Takes over the options of the run that --resume continues. Those that the command line gives must be the same,
+/// except
+/// --epochs.
 template <class TaskOptions>
 void take_over(const CLI::App& app, TaskOptions& options) {
   const std::string trainer = app.get_name();
@@ -29,7 +30,7 @@ void take_over(const CLI::App& app, TaskOptions& options) {
   const std::string where = options.resume + ": " + trainer;
   altmin::read_options(altmin::detail::parse_json(found->second, where), saved, where);
   const auto take = [&](const std::string& name, auto& value, const auto& saved_value) {
-    const bool given = app.count("--" + name) > 0;
+    const bool given = app.count("--" + name) > 0 || (name == "algorithm" && app.count("--signal") > 0);
     if (given && name != "epochs" && value != saved_value) {
       throw UsageError("--" + name + ": expected " + altmin::options_to_json(saved_value).dump() + ", as in " +
                        options.resume + ", got " + altmin::options_to_json(value).dump());
@@ -39,7 +40,7 @@ void take_over(const CLI::App& app, TaskOptions& options) {
   TaskOptions::fields(take, options, saved);
 }
 
-/// Reads a command line; false if all it wants is help, which is then given. Throws UsageError.
+/// Reads a command line; false if it is a request for help, which is then printed. Throws UsageError.
 inline bool parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -52,7 +53,7 @@ inline bool parse(CLI::App& app, int argc, char** argv) {
   return true;
 }
 
-/// Reads the command line of a trainer; false if all it wants is help, which is then given. Throws UsageError.
+/// Reads the command line of a trainer; false if it is a request for help, which is then printed. Throws UsageError.
 template <class TaskOptions>
 bool parse(int argc, char** argv, const std::string& name, const std::string& purpose, TaskOptions& options) {
   CLI::App app{purpose, name};

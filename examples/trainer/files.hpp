@@ -23,8 +23,8 @@ inline fs::path data_home() {
   return (data.empty() ? fs::path{variable("HOME")} / ".local/share" : fs::path{data}) / "altmin";
 }
 
-/// The folder of a data set: what --data names or, where that is empty, where download.sh puts it. Throws UsageError
-/// where it is not there; `hint` says where else to look.
+/// The folder of a data set: the one that --data names or, if that is empty, the one of download.sh. Throws UsageError
+/// if the latter does not exist; `hint` completes the message.
 inline fs::path data_folder(const std::string& path, const std::string& name, const std::string& hint = "") {
   if (!path.empty()) return path;
   const fs::path folder = data_home() / name;
@@ -33,7 +33,7 @@ inline fs::path data_folder(const std::string& path, const std::string& name, co
                    name + ", or name another directory with --data" + hint);
 }
 
-/// The file that an option names; throws at once where it could not be written.
+/// The file that an option names. Throws UsageError if it could not be written.
 inline altmin::OutputFile output_file(const std::string& option, const std::string& path) {
   try {
     altmin::OutputFile file{path};
@@ -44,8 +44,8 @@ inline altmin::OutputFile output_file(const std::string& option, const std::stri
   }
 }
 
-/// Throws UsageError where two of these options name one file, or one names the part file of another: the later one
-/// would replace the earlier one's content. Options that name none, devices and pipes are left out.
+/// Throws UsageError if two of these options (name and file) name the same file, or one names the part file of another:
+/// the later one would replace the earlier one's content. Empty names, devices and pipes are skipped.
 inline void require_different_files(const std::vector<std::pair<std::string, std::string>>& options) {
   std::vector<std::pair<std::string, fs::path>> files;
   for (const auto& [option, name] : options) {

@@ -7,9 +7,9 @@
 
 namespace trainer {
 
-/// Keeps signals that end the program back, as long as it lives, so that a run can be saved first: an interruption
-/// (Ctrl-C), SIGTERM, and SIGHUP unless the program was started to ignore it (nohup). Another one a second later or
-/// more, before hold() is called, ends the program at once: a step may take long.
+/// During its lifetime, signals that would end the program are only recorded, so that a run can be saved first: an
+/// interruption (Ctrl-C), SIGTERM, and SIGHUP unless the program was started to ignore it (nohup). Another one a second
+/// later or more, before hold() is called, ends the program at once: a step may take long.
 class Interruption {
  public:
   Interruption() {
@@ -32,16 +32,16 @@ class Interruption {
 
   static bool happened() { return signal_ != 0; }
 
-  /// Which signal came first; 0 for none.
+  /// The first signal received; 0 for none.
   static int signal() { return signal_; }
 
-  /// From here on no further signal ends the program while the run is being saved.
+  /// From now on no further signal ends the program: the run is being saved.
   static void hold() { held_ = 1; }
 
  private:
   static constexpr std::array<int, 3> signals{SIGINT, SIGTERM, SIGHUP};
 
-  static void handle(int signal) {  // calls nothing that a handler may not
+  static void handle(int signal) {  // async-signal-safe
     struct timespec now {};
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (signal_ == 0) {
@@ -51,14 +51,14 @@ class Interruption {
       return;
     }
     const auto since = now.tv_sec - seconds_ - (now.tv_nsec < nanoseconds_ ? 1 : 0);
-    if (held_ != 0 || since < 1) return;  // twice in a row: a terminal and a wrapper, say, pass one on
+    if (held_ != 0 || since < 1) return;  // one signal may arrive twice, from the terminal and from a wrapper
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
 
   inline static volatile std::sig_atomic_t signal_ = 0;
   inline static volatile std::sig_atomic_t held_ = 0;
-  inline static volatile time_t seconds_ = 0;  // when the first one came
+  inline static volatile time_t seconds_ = 0;  // when the first one was received
   inline static volatile long nanoseconds_ = 0;
   std::array<struct sigaction, 3> before_{};
 };

@@ -9,16 +9,19 @@
 
 namespace trainer {
 
-/// An error of the user's, told in one line.
+/// An error in what the user has given, reported in one line.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What the command line of every trainer can say. One that takes more derives its own from it, with an overload of
-/// `add_flags` (see command_line.hpp) and, for what decides the result, with its own `fields`.
+/// The name of an algorithm that is given as a pair.
+inline std::string pair_name(const std::string& signal, const std::string& rule) { return signal + "+" + rule; }
+
+/// The options that every trainer has. One with more derives its own from it, with an overload of `add_flags` (see
+/// command_line.hpp) and, for what decides the result, with its own `fields`.
 struct Options {
   std::string data;
-  std::string algorithm = "am-adam";
+  std::string algorithm = "am-adam";  ///< a name, or the pair of --signal and --rule
   std::string model = "mlp";
   std::vector<altmin::Index> hidden{500, 500};
   bool batch_norm = true;
@@ -42,7 +45,7 @@ struct Options {
   std::string resume;
   bool quiet = false;
 
-  /// What decides the result, by its flags: a checkpoint holds it.
+  /// The options that decide the result, by their flags: a checkpoint stores them.
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
     visit("algorithm", self.algorithm...);

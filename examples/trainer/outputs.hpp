@@ -12,7 +12,8 @@
 
 namespace trainer {
 
-/// The files of --history and --plot. What would fail does so before training, as far as it can be known.
+/// The files of --history and --plot. The constructor throws if one of them could not be written, as far as that can be
+/// known before training.
 class Outputs {
  public:
   explicit Outputs(const Options& options) {
@@ -24,7 +25,7 @@ class Outputs {
     require_gnuplot();
   }
 
-  /// During training. Where that fails (a full disk), training goes on: write() tries again, and throws.
+  /// During training. If that fails (a full disk), training continues: write() tries again, and throws.
   void update_history(const altmin::History& history) const {
     if (!history_ || history_->in_place()) return;
     try {
@@ -33,11 +34,11 @@ class Outputs {
     }
   }
 
-  /// At the end: what is, or is not, written in place (see OutputFile); `name` is that of the curves. Throws where a
-  /// file cannot be written.
+  /// At the end: the files that are, or are not, written in place (see OutputFile); `name` is that of the curves.
+  /// Throws if a file cannot be written.
   void write(bool in_place, const altmin::History& history, const altmin::Metrics& test, const std::string& title,
              const std::string& name) const {
-    flush_output();                                                                      // may be one of them
+    flush_output();                                                                      // one of them may be the same
     if (history_ && history_->in_place() == in_place) history_->write(to_csv(history));  // also without an epoch
     if (!plot_ || plot_->in_place() != in_place || history.epochs().empty()) return;
     plot_->replace([&](const std::string& path) { plot(history, test, title, name, path); });

@@ -41,7 +41,7 @@ inline void require_gnuplot() {
 /// Draws learning curves and confusion matrix as a PNG file.
 inline void plot(const altmin::History& history, const altmin::Metrics& test, const std::string& title,
                  const std::string& name, const fs::path& path) {
-  const altmin::detail::TemporaryFolder tables;  // beside the picture might stand files of the user's
+  const altmin::detail::TemporaryFolder tables;  // not beside the picture, where the user's files may be
   const std::string curves = tables.file("curves.csv");
   altmin::OutputFile{curves}.write(to_csv(history));
   std::vector<std::string> command{"gnuplot", "-c",  ALTMIN_EXAMPLES_DIR "/plot.gnuplot", path.string(), title,

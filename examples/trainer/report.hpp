@@ -12,7 +12,7 @@
 
 namespace trainer {
 
-/// What the last line of standard output says; a trainer may add to it. `steps` are those of this run alone.
+/// The content of the last line of standard output; a trainer may add to it. `steps` are those of this run alone.
 inline nlohmann::ordered_json report_line(const Options& options, const altmin::Network<float>& net,
                                           const altmin::FitReport& report, const altmin::Metrics& test,
                                           altmin::Index steps, altmin::Index samples) {
@@ -32,9 +32,9 @@ inline nlohmann::ordered_json report_line(const Options& options, const altmin::
           {"threads", net.threads()}};
 }
 
-/// Prints the result of a run and, where it did not end as planned, how it did. Writes its files by write_files(),
-/// devices and pipes first, as the result is the last line of standard output; nothing that fails there keeps the
-/// result back. Returns the exit status.
+/// Prints the result of a run and, if it ended early, the reason. Writes its files by write_files(), devices and pipes
+/// first, as the result is the last line of standard output; the result is printed even if one of them cannot be
+/// written. Returns the exit status.
 template <class WriteFiles>
 int finish(const std::string& trainer, const Options& options, const altmin::FitReport& report,
            const nlohmann::ordered_json& line, WriteFiles&& write_files) {

@@ -13,13 +13,13 @@
 
 namespace trainer {
 
-/// Says in one line on standard error what is wrong.
+/// Prints an error as one line on standard error.
 inline void complain(const std::string& name, std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::cerr << name << ": " << line << '\n';
 }
 
-/// Writes what has been printed to standard output. Returns why that has failed, at the first time, or 0.
+/// Flushes standard output. Returns the error number of the first failure, or 0.
 inline int flush_output() {
   static int error = 0;
   errno = 0;
@@ -27,17 +27,17 @@ inline int flush_output() {
   return error;
 }
 
-/// Throws unless all of standard output has been written: a disk may be full, a reader gone.
+/// Throws unless all of standard output has been written: a disk may be full, a pipe closed.
 inline void require_printed() {
   const int error = flush_output();
   if (error == 0) return;
   throw std::runtime_error("cannot write standard output: " + std::generic_category().message(error));
 }
 
-/// main() of a program: its action returns the exit status. An error is told in one line, and gives 1.
+/// main() of a program: its action returns the exit status. An error is printed as one line, and gives 1.
 template <class Action>
 int guarded(const std::string& name, Action&& action) {
-  std::signal(SIGPIPE, SIG_IGN);  // who reads what the program prints may go: the run does not end with it
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe does not end the run
   try {
     const int status = action();
     require_printed();

@@ -12,10 +12,11 @@
 
 namespace trainer {
 
-/// Saves, where --save asks for it, and ends training after the batch in which it was interrupted.
+/// A callback of fit(): writes the checkpoints of --save, and ends training after the batch in which it was
+/// interrupted.
 class Saver {
  public:
-  /// Under the trainer's name, the checkpoint holds `saved_options`.
+  /// The checkpoint stores `saved_options` under the trainer's name.
   Saver(const std::string& trainer, const Options& options, const std::string& saved_options,
         const altmin::History& history)
       : history_{&history} {
@@ -60,7 +61,7 @@ class Saver {
   altmin::Index first_step_ = 0;
 };
 
-/// The epochs before those of a run that goes on.
+/// The epochs of the run that is continued; none where `checkpoint` is empty.
 inline altmin::History earlier_history(const std::string& checkpoint) {
   std::vector<altmin::History::Epoch> epochs;
   if (!checkpoint.empty()) {

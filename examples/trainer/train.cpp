@@ -71,7 +71,7 @@ int train(const std::string& trainer, const Options& options, const std::string&
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
   const auto save_history = [&](const auto&) { outputs.update_history(history); };
-  const Schedule schedule = schedules().at(options.schedule);
+  const Schedule schedule = make_schedule(options);
   const altmin::FitReport report = [&] {
     const Interruption kept_back;
     return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule.cosine, schedule.halve,

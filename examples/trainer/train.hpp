@@ -12,8 +12,8 @@ namespace trainer {
 
 using Data = altmin::TrainTest<float>;
 
-/// Trains on the data that load() gives, and reports; returns the exit status. `trainer` is the program's name; a
-/// checkpoint holds `saved_options` under it. Compiled once for all trainers, in train.cpp.
+/// Trains on the data that load() returns, and reports; returns the exit status. `trainer` is the program's name; a
+/// checkpoint stores `saved_options` under it. Compiled once for all trainers, in train.cpp.
 int train(const std::string& trainer, const Options& options, const std::string& saved_options,
           const std::function<Data()>& load, const altmin::Augmentation& augmentation);
 

@@ -8,7 +8,8 @@
 #include "altmin/data/dataset.hpp"        // IWYU pragma: export
 #include "altmin/data/standardize.hpp"    // IWYU pragma: export
 #include "altmin/layers/layers.hpp"       // IWYU pragma: export
-#include "altmin/losses/loss.hpp"         // IWYU pragma: export
+#include "altmin/losses/losses.hpp"       // IWYU pragma: export
+#include "altmin/network/algorithms.hpp"  // IWYU pragma: export
 #include "altmin/network/network.hpp"     // IWYU pragma: export
 #include "altmin/network/packed.hpp"      // IWYU pragma: export
 #include "altmin/training/callbacks.hpp"  // IWYU pragma: export
@@ -17,3 +18,7 @@
 #include "altmin/training/schedules.hpp"  // IWYU pragma: export
 #include "altmin/training/stopping.hpp"   // IWYU pragma: export
 #include "altmin/version.hpp"             // IWYU pragma: export
+
+#ifdef ALTMIN_COMPILED
+#include "altmin/compiled.hpp"
+#endif

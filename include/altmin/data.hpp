@@ -4,9 +4,17 @@
 
 #include "altmin/data/augmentation.hpp"
 #include "altmin/data/batches.hpp"
-#include "altmin/data/cifar10.hpp"
-#include "altmin/data/csv.hpp"
 #include "altmin/data/dataset.hpp"
-#include "altmin/data/idx.hpp"
 #include "altmin/data/standardize.hpp"
-#include "altmin/data/stream.hpp"
+#include "altmin/readers/cifar10.hpp"
+#include "altmin/readers/csv.hpp"
+#include "altmin/readers/idx.hpp"
+#include "altmin/readers/stream.hpp"
+
+#ifdef ALTMIN_COMPILED_DATA
+#define ALTMIN_DATA(instantiate, Scalar)                                                        \
+  instantiate altmin::TrainTest<Scalar> altmin::load_idx<Scalar>(const std::filesystem::path&); \
+  instantiate class altmin::Stream<Scalar>
+ALTMIN_DATA(extern template, float);
+ALTMIN_DATA(extern template, double);
+#endif

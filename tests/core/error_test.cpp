@@ -1,5 +1,6 @@
 #include "altmin/core/error.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "catch.hpp"
@@ -22,6 +23,7 @@ TEST_CASE("numbers in messages read as one would write them", "[error]") {
   CHECK(detail::text(100.0) == "100");
   CHECK(detail::text(-1e-9) == "-1e-09");  // not "-0"
   CHECK(detail::text(1e30) == "1e+30");
+  CHECK(detail::text(std::copysign(std::numeric_limits<float>::quiet_NaN(), -1.0F)) == "nan");  // not "-nan"
   CHECK(detail::shape_text(3, 4L) == "3 x 4");
 }
 
@@ -31,7 +33,12 @@ TEST_CASE("an option must hold its condition and be finite", "[error]") {
                     "AmAdam: mu must be above 0, got -0.5");
   CHECK_THROWS_WITH(
       detail::require_option(true, "AmAdam: mu", "must be above 0", std::numeric_limits<double>::infinity()),
-      "AmAdam: mu must be above 0, got inf");
+      "AmAdam: mu must be above 0 and finite, got inf");
+  for (const double sign : {1.0, -1.0}) {
+    const double nan = std::copysign(std::numeric_limits<double>::quiet_NaN(), sign);
+    CHECK_THROWS_WITH(detail::require_option(false, "AmAdam: mu", "must be above 0", nan),
+                      "AmAdam: mu must be above 0 and finite, got nan");
+  }
   CHECK_THROWS_AS(
       detail::require_option(true, "AmAdam: mu", "must be above 0", std::numeric_limits<double>::quiet_NaN()),
       OptionError);

@@ -57,6 +57,36 @@ TEMPLATE_TEST_CASE("a data set holds labelled samples", "[dataset]", float, doub
   CHECK(Dataset<TestType>{data.x(), data.y(), 10}.classes() == 10);
 }
 
+TEMPLATE_TEST_CASE("data sets are values", "[dataset]", float, double) {
+  const auto check = [](const Dataset<TestType>& data, Index size) {
+    CHECK(data.size() == size);
+    require_whole_samples(data);
+  };
+  Dataset<TestType> data = tagged<TestType>(7);
+  for (const Index size : {7, 3, 20}) {  // equal, smaller and larger
+    Dataset<TestType> other = tagged<TestType>(size);
+    Dataset<TestType> copy = data;
+    copy = other;
+    other.mutable_x().setZero();
+    check(copy, size);
+    check(data, 7);
+    other = std::move(copy);
+    check(other, size);
+    std::swap(other, data);
+    check(data, size);
+    check(other, 7);
+    data = other;
+  }
+  const auto& self = data;
+  data = self;
+  check(data, 7);
+  data = Dataset<TestType>{data.x(), data.x()};
+  CHECK_FALSE(data.has_labels());
+  data = tagged<TestType>(4);
+  check(data, 4);
+  CHECK(data.y().size() == 4);
+}
+
 TEMPLATE_TEST_CASE("a data set holds real targets", "[dataset]", float, double) {
   const Matrix<TestType> x = support::random_matrix<TestType>(3, 5, 1);
   const Matrix<TestType> targets = support::random_matrix<TestType>(2, 5, 2);

@@ -10,7 +10,7 @@ same() { cmp "$1" "$2" >&2 || fail "$1 and $2 differ"; }
 without_times() { cut -d, -f1-3,5- "$1"; }
 
 options=(--hidden 8,6 --batch 20 --learning-rate 0.02 --seed 3 --limit 280)
-for algorithm in am-adam am-mem am-mem-descent am-sgd adam sgd; do
+for algorithm in am-adam am-mem am-mem-descent am-sgd adam sgd backprop-mem; do
   train "${options[@]}" --algorithm $algorithm --epochs 4 --save whole --history whole.csv --threads 1 || fail "whole"
   train "${options[@]}" --algorithm $algorithm --epochs 4 --save threads --threads 2 || fail "threads"
   same whole threads
@@ -28,6 +28,18 @@ train --resume part --hidden 8,6 --seed 3 --save again --history again.csv || fa
 same whole again
 [[ $(without_times again.csv) == "$(without_times whole.csv)" ]] || fail "history of a complete run"
 [[ $(field test_accuracy) =~ ^[0-9] ]] || fail "report of a complete run"
+
+# The same for a pair of a signal and a rule.
+pair=(--signal backprop --rule memory)
+train "${options[@]}" "${pair[@]}" --schedule constant --epochs 4 --save pair || fail "pair"
+train "${options[@]}" "${pair[@]}" --schedule constant --epochs 2 --save half || fail "half of a pair"
+train --resume half --epochs 4 --save half || fail "resume a pair"
+same pair half
+[[ $(field algorithm) == '"backprop+memory"' ]] || fail "algorithm of a resumed pair"
+train --resume half "${pair[@]}" || fail "resume a pair that is given again"
+refused '^mnist: --algorithm: expected "backprop+memory", as in half, got "backprop+sgd"$' \
+  train --resume half --signal backprop --rule sgd
+refused '^mnist: --algorithm: expected "backprop+memory", as in half, got "am-adam"$' train --resume half --algorithm am-adam
 
 # What conflicts, or is no checkpoint, is told in one line, and nothing is touched.
 cp whole kept

@@ -8,9 +8,8 @@ write_data 300 60
 rate=0.02
 train() { "$mnist" --data data --hidden 8 --epochs 9 --batch 20 --learning-rate "$rate" "$@" >out 2>err; }
 
-for algorithm in am-adam am-mem am-sgd adam sgd; do
-  train --algorithm "$algorithm" || fail "$algorithm"
-  [[ $(field algorithm) == "\"$algorithm\"" ]] || fail "algorithm"
+check_run() { # NAME
+  [[ $(field algorithm) == "\"$1\"" ]] || fail "algorithm"
   [[ $(field model) == '"mlp"' ]] || fail "model"
   [[ $(field parameters) -eq 83 ]] || fail "parameters" # 4 * 8 + 8, 8 + 8, 8 * 3 + 3
   [[ $(field epochs) -eq 9 ]] || fail "epochs"
@@ -18,8 +17,23 @@ for algorithm in am-adam am-mem am-sgd adam sgd; do
   for name in train_loss test_accuracy train_seconds seconds_per_step; do
     [[ $(field $name) =~ ^[0-9] ]] || fail "$name"
   done
-  awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "$algorithm does not learn"
+  awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "$1 does not learn"
   [[ $(grep -c '^epoch ./9  loss' err) -eq 9 ]] || fail "a line for each epoch"
+}
+named=(am-adam am-mem am-mem-descent am-sgd adam sgd backprop-mem)
+for algorithm in "${named[@]}"; do
+  train --algorithm "$algorithm" || fail "$algorithm"
+  check_run "$algorithm"
+  field train_loss >"$algorithm.loss"
+done
+
+# A signal and a rule make the same algorithm as its name.
+pairs=(codes+adam codes+memory codes+descent codes+sgd backprop+adam backprop+sgd backprop+memory)
+for i in "${!pairs[@]}"; do
+  pair=${pairs[i]}
+  train --signal "${pair%+*}" --rule "${pair#*+}" || fail "$pair"
+  check_run "$pair"
+  [[ $(field train_loss) == $(<"${named[i]}.loss") ]] || fail "$pair is not ${named[i]}"
 done
 
 train --history history.csv --limit 40 --no-batch-norm --quiet --threads 1 || fail "history"
@@ -116,6 +130,16 @@ refused '--epochs' "$mnist" --data data --epochs many
 refused 'at least 1, got 0' "$mnist" --data data --batch 0
 refused '--hidden' "$mnist" --data data --hidden 8,-1
 refused '--mu' "$mnist" --data data --algorithm adam --mu 1
+refused '--code-iterations' "$mnist" --data data --signal backprop --rule memory --code-iterations 3
+refused '--weight-decay: .* got am-mem-descent$' "$mnist" --data data --algorithm am-mem-descent --weight-decay 0.1
+refused '^mnist: --rule descent: expected --signal codes, .*, got backprop+descent$' \
+  "$mnist" --data data --signal backprop --rule descent
+refused '^mnist: --signal requires --rule' "$mnist" --data data --signal codes
+refused '^mnist: --rule requires --signal' "$mnist" --data data --rule adam
+refused '^mnist: --.* excludes --.*' "$mnist" --data data --signal codes --rule adam --algorithm am-adam
+refused '^mnist: --signal: ' "$mnist" --data data --signal smoke --rule adam
+refused '^mnist: --rule: ' "$mnist" --data data --signal codes --rule exact
+refused '^mnist: --threads: expected a whole number of 0 to 1024, got 1025' "$mnist" --data data --threads 1025
 refused 'learning_rate' "$mnist" --data data --learning-rate -1
 refused '--limit: expected 1 to 300' "$mnist" --data data --limit 301
 refused 'TimeLimit: seconds' "$mnist" --data data --time-limit 0
@@ -140,5 +164,5 @@ status=0
 rate=1e38
 train --algorithm sgd --no-batch-norm --quiet || status=$?
 [[ $status -eq 1 ]] || fail "status of a diverging run"
-grep -q '^mnist: training failed: step .*not finite' err || fail "reason of a diverging run"
+grep -q '^mnist: training failed: step [0-9]*: .*finite; no weight moved$' err || fail "reason of a diverging run"
 [[ $(field steps) =~ ^[0-9]+$ ]] || fail "report of a diverging run"

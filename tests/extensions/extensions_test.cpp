@@ -1,37 +1,48 @@
-// Extensions as users write them, taken from the examples: a layer, a loss, a weight rule and a whole algorithm.
+// Extensions as users write them, taken from the examples: a layer, a loss, a weight rule, a signal and a code rule.
 
+#include <Eigen/QR>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
 
-#include "../../examples/extensions/am_lion.hpp"
 #include "../../examples/extensions/feedback_alignment.hpp"
 #include "../../examples/extensions/huber.hpp"
+#include "../../examples/extensions/lion.hpp"
+#include "../../examples/extensions/ridge_codes.hpp"
 #include "../../examples/extensions/swish.hpp"
 #include "allocations.hpp"
 #include "catch.hpp"
 #include "support.hpp"
 
 using altmin::Adam;
+using altmin::AdamRule;
 using altmin::AmAdam;
 using altmin::AmMem;
 using altmin::BatchNorm;
 using altmin::DataError;
 using altmin::Dense;
+using altmin::Identity;
 using altmin::Index;
 using altmin::Matrix;
+using altmin::MovedCodes;
 using altmin::OptionError;
+using altmin::Pair;
 using altmin::Seed;
 using altmin::ShapeError;
+using altmin::Tanh;
 using Catch::Matchers::ContainsSubstring;
 using support::random_matrix;
 
 namespace {
 
-// All of them in one network.
-using Network = altmin::Network<double, Swish, Huber, AmLion, FeedbackAlignment>;
+using Network = altmin::Network<double>;
+using Layers = altmin::Layers<double>;
+
+using AmLion = Pair<MovedCodes<>, Lion>;
+using FeedbackAdam = Pair<FeedbackAlignment, AdamRule>;
+using RidgeAdam = Pair<MovedCodes<RidgeCodes>, AdamRule>;
 
 template <class Error, class Action>
 std::string message(Action&& action) {
@@ -55,10 +66,12 @@ struct Problem {
   Matrix<double> x, y;
 };
 
+/// The block above the second code is linear: RidgeCodes has a closed form there.
 template <class Algorithm>
 Network network(const Algorithm& algorithm, Index features = 6, Index hidden = 12, int threads = 1) {
-  Network::Layers layers{features};
-  layers.add(Dense{hidden}).add(Swish{}).add(Dense{hidden}).add(BatchNorm{}).add(Swish{-0.5}).add(Dense{2});
+  Layers layers{features};
+  layers.add(Dense{hidden}).add(BatchNorm{}).add(Swish{});
+  layers.add(Dense{hidden}).add(Identity{}).add(Dense{hidden}).add(Swish{-0.5}).add(Dense{2});
   Network net{layers, Huber{}, algorithm, Seed{2}};
   net.set_threads(threads);
   return net;
@@ -70,8 +83,9 @@ void for_each_algorithm(Check&& check) {
   check("AmAdam", AmAdam{});
   check("AmMem", AmMem{});
   check("Adam", Adam{});
-  check("AmLion", AmLion{});
-  check("FeedbackAlignment", FeedbackAlignment{});
+  check("moved codes, Lion", AmLion{});
+  check("feedback alignment, Adam", FeedbackAdam{});
+  check("ridge codes, Adam", RidgeAdam{});
 }
 
 }  // namespace
@@ -119,10 +133,10 @@ TEST_CASE("every algorithm learns through an own layer and an own loss, the slop
     const double before = net.loss(problem.x, problem.y);
     for (int s = 0; s < 300; ++s) REQUIRE(net.step(problem.x, problem.y));
     CHECK(net.loss(problem.x, problem.y) < 0.6 * before);
-    CHECK(net.layers()[1].template as<Swish>() != nullptr);
-    CHECK(net.layers()[1].parameters()[0].value()(0, 0) != 1);
-    CHECK(net.layers()[4].parameters()[0].value()(0, 0) != -0.5);
-    CHECK(net.template algorithm<std::decay_t<decltype(algorithm)>>() != nullptr);
+    CHECK(net.layers()[2].template as<Swish>() != nullptr);
+    CHECK(net.layers()[2].parameters()[0].value()(0, 0) != 1);
+    CHECK(net.layers()[6].parameters()[0].value()(0, 0) != -0.5);
+    CHECK(net.algorithm().template options<std::decay_t<decltype(algorithm)>>() != nullptr);
     CHECK(net.bytes() > 0);
   });
 }
@@ -144,10 +158,11 @@ TEST_CASE("own algorithms follow the network's rate scale") {
 }
 
 TEST_CASE("networks differ where an own loss has other options") {
-  const altmin::AnyLoss<Huber> loss{Huber{1}};
-  CHECK(loss == altmin::AnyLoss<Huber>{Huber{1}});
-  CHECK_FALSE(loss == altmin::AnyLoss<Huber>{Huber{2}});
-  CHECK_FALSE(loss == altmin::AnyLoss<Huber>{altmin::MeanSquaredError{}});
+  using Loss = altmin::AnyLoss<double>;
+  const Loss loss{Huber{1}};
+  CHECK(loss == Loss{Huber{1}});
+  CHECK_FALSE(loss == Loss{Huber{2}});
+  CHECK_FALSE(loss == Loss{altmin::MeanSquaredError{}});
 }
 
 TEST_CASE("a network of extensions is a value") {
@@ -169,17 +184,20 @@ TEST_CASE("a network of extensions is a value") {
     net.step(problem.x, problem.y);
     CHECK(copy != net);
   });
-  FeedbackAlignment other;
-  other.seed = Seed{2};
-  CHECK(network(other) != network(FeedbackAlignment{}));
-  AmLion options;
-  options.beta2 = 0.5;
-  CHECK(network(options) != network(AmLion{}));
+  FeedbackAdam feedback;
+  feedback.signal_options.seed = Seed{2};
+  CHECK(network(feedback) != network(FeedbackAdam{}));
+  AmLion lion;
+  lion.rule_options.beta2 = 0.5;
+  CHECK(network(lion) != network(AmLion{}));
+  RidgeAdam ridge;
+  ridge.signal_options.rule.descent.momentum = 0.5;
+  CHECK(network(ridge) != network(RidgeAdam{}));
   CHECK(network(AmLion{}) != network(AmAdam{}));
 }
 
 TEST_CASE("extensions end with the same bits for any number of threads") {
-  // Large enough for products, slices and ranges of columns to be cut.
+  // Large enough for products, slices and ranges of columns to be divided.
   const Problem problem{150, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     INFO(name);
@@ -202,6 +220,7 @@ TEST_CASE("a step with extensions does not allocate after the first of its batch
   const Problem problem{150, 200};
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     INFO(name);
+    if (std::is_same_v<std::decay_t<decltype(algorithm)>, RidgeAdam>) return;  // Eigen's decomposition does
     auto net = network(algorithm, 150, 190, 2);
     net.step(problem.x, problem.y);
     net.step(problem.x.leftCols(64), problem.y.leftCols(64));
@@ -216,7 +235,7 @@ TEST_CASE("a step with extensions does not allocate after the first of its batch
 
 TEST_CASE("errors of extensions say where they come from") {
   const auto nan = std::numeric_limits<double>::quiet_NaN();
-  CHECK(message<OptionError>([&] { Network::Layers{6}.add(Dense{3}).add(Swish{nan}); }) ==
+  CHECK(message<OptionError>([&] { Layers{6}.add(Dense{3}).add(Swish{nan}); }) ==
         "layer 1 (Swish): slope must be finite, got nan");
 
   Problem problem{6, 20};
@@ -231,12 +250,19 @@ TEST_CASE("errors of extensions say where they come from") {
   CHECK(net == before);
 
   AmLion lion;
-  lion.mu = 0;
-  CHECK_THROWS_AS(net.set_algorithm(lion), OptionError);
-  FeedbackAlignment feedback;
-  feedback.learning_rate = -1;
+  lion.rule_options.beta1 = 1;
+  CHECK(message<OptionError>([&] { net.set_algorithm(lion); }) == "Lion: beta1 must be 0 to below 1, got 1.000000");
+  lion = {};
+  lion.signal_options.mu = 0;
+  CHECK(message<OptionError>([&] { net.set_algorithm(lion); }) == "MovedCodes: mu must be above 0, got 0");
+  FeedbackAdam feedback;
+  feedback.rule_options.learning_rate = -1;
   CHECK(message<OptionError>([&] { net.set_algorithm(feedback); }) ==
-        "FeedbackAlignment: learning_rate must be 0 or more, got -1");
+        "AdamRule: learning_rate must be 0 or more, got -1");
+  RidgeAdam ridge;
+  ridge.signal_options.rule.descent.iterations = 0;
+  CHECK(message<OptionError>([&] { net.set_algorithm(ridge); }) ==
+        "RidgeCodes: code_iterations must be 1 or more, got 0");
   CHECK(net == before);
 }
 
@@ -245,7 +271,7 @@ TEST_CASE("an own loss that overflows is reported, and moves no weight") {
   problem.x *= 1e300;
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     INFO(name);
-    Network::Layers layers{6};
+    Layers layers{6};
     layers.add(Dense{4}).add(Swish{}).add(Dense{2});
     Network net{layers, Huber{}, algorithm};
     for (auto& weight : net.layers()[0].parameters()[0].values().reshaped()) weight = 1e10;
@@ -255,13 +281,141 @@ TEST_CASE("an own loss that overflows is reported, and moves no weight") {
   });
 }
 
+TEST_CASE("an own weight rule that would overflow is reported, and moves no weight") {
+  const Problem problem{6, 20};
+  AmLion lion;
+  lion.rule_options.learning_rate = 1e300;
+  auto net = network(lion);
+  const auto before = net;
+  CHECK(net.step(problem.x, problem.y).status == altmin::Status::weights_not_finite);
+  CHECK(net == before);
+}
+
 TEST_CASE("a network of extensions streams its summary, and takes the library's losses and algorithms as well") {
   const Problem problem{6, 20};
-  auto net = network(FeedbackAlignment{});
+  auto net = network(FeedbackAdam{});
   CHECK_THAT(net.layers().summary(), ContainsSubstring("Swish") && ContainsSubstring("slope 1 x 1"));
-  CHECK(std::string{net.loss().name()} == "Huber");
+  CHECK(std::string{net.loss()->name()} == "Huber");
   net.set_algorithm(altmin::Sgd{});
   CHECK(net.step(problem.x, problem.y));
-  Network labelled{Network::Layers{6}.add(Dense{2}), altmin::SoftmaxCrossEntropy{}, AmLion{}};
+  Network labelled{Layers{6}.add(Dense{2}), altmin::SoftmaxCrossEntropy{}, AmLion{}};
   CHECK(labelled.step(problem.x, altmin::Labels::Zero(20)));
+}
+
+namespace {
+
+/// Two codes below linear blocks, and one below a nonlinear block.
+struct LinearProblem {
+  LinearProblem() {
+    layers.add(Dense{8}).add(Dense{6}).add(Identity{}).add(Dense{7}).add(Tanh{}).add(Dense{2});
+    altmin::Random random{Seed{3}};
+    layers.initialize(random);
+  }
+
+  /// A network that has taken one step.
+  template <class Algorithm>
+  Network trained(const Algorithm& algorithm) const {
+    Network net{layers, altmin::MeanSquaredError{}, algorithm, altmin::Initialized{}};
+    REQUIRE(net.step(problem.x, problem.y));
+    return net;
+  }
+
+  Problem problem{6, 9};
+  Layers layers{6};
+};
+
+/// Codes that move as far as their objective lets them.
+template <class CodeRule>
+Pair<MovedCodes<CodeRule>, AdamRule> converged(const CodeRule& rule, bool preserve_scale,
+                                               altmin::Reduction reduction = altmin::Reduction::sum) {
+  MovedCodes<CodeRule> options;
+  options.rule = rule;
+  options.preserve_scale = preserve_scale;
+  options.reduction = reduction;
+  return {options, {}};
+}
+
+altmin::CodeDescent long_descent() {
+  altmin::CodeDescent descent;
+  descent.iterations = 1000;
+  descent.learning_rate = 0.02;  // below 1.3 over the largest curvature, where Nesterov's steps diverge
+  descent.limit_rate = false;
+  return descent;
+}
+
+}  // namespace
+
+TEST_CASE("ridge codes are the exact minimiser of a linear block's objective") {
+  const LinearProblem linear;
+  for (const bool preserve_scale : {false, true}) {
+    for (const auto reduction : {altmin::Reduction::sum, altmin::Reduction::mean}) {
+      CAPTURE(preserve_scale, altmin::names(reduction)[std::size_t(reduction)]);
+      const Network net = linear.trained(converged(RidgeCodes{long_descent()}, preserve_scale, reduction));
+      const Index maps[] = {1, 3};  // the layers that are the maps above the codes 0 and 1
+      for (Index l = 0; l < 2; ++l) {
+        const Matrix<double>& w = linear.layers[maps[l]].parameters()[0].value();
+        const Matrix<double> r = net.algorithm().target_displacement(l + 1);
+        // |W delta - r|^2 / m + |delta|^2 / n as one least-squares problem; m = n = 1 for sums.
+        const bool mean = reduction == altmin::Reduction::mean;
+        const double target = std::sqrt(mean ? 1 / static_cast<double>(w.rows()) : 1);
+        const double proximity = std::sqrt(mean ? 1 / static_cast<double>(w.cols()) : 1);
+        Matrix<double> a(w.rows() + w.cols(), w.cols());
+        a << target * w, proximity * Matrix<double>::Identity(w.cols(), w.cols());
+        Matrix<double> b(a.rows(), r.cols());
+        b << target * r, Matrix<double>::Zero(w.cols(), r.cols());
+        const Matrix<double> expected = a.householderQr().solve(b);
+        REQUIRE(expected.cwiseAbs().maxCoeff() > 1e-6);
+        CHECK(support::relative_error(Matrix<double>{net.algorithm().displacement(l)}, expected) < 1e-10);
+        CHECK(support::relative_error(Matrix<double>{net.algorithm().code(l) - net.algorithm().forward_code(l)},
+                                      expected) < 1e-9);
+      }
+    }
+  }
+}
+
+TEST_CASE("ridge codes agree with code descent that has converged") {
+  const LinearProblem linear;
+  for (const bool preserve_scale : {false, true}) {
+    CAPTURE(preserve_scale);
+    const Network ridge = linear.trained(converged(RidgeCodes{long_descent()}, preserve_scale));
+    const Network descent = linear.trained(converged(long_descent(), preserve_scale));
+    for (Index l = 0; l < 3; ++l) {
+      CAPTURE(l);
+      CHECK(support::relative_error(Matrix<double>{ridge.algorithm().displacement(l)},
+                                    descent.algorithm().displacement(l)) < 1e-10);
+    }
+    // The weights have moved alike, too: the rule has left all that the weight updates read.
+    for (Index i = 0; i < ridge.layers().size(); ++i) {
+      for (Index k = 0; k < ridge.layers()[i].parameters().size(); ++k) {
+        CHECK(support::relative_error(ridge.layers()[i].parameters()[k].value(),
+                                      descent.layers()[i].parameters()[k].value()) < 1e-9);
+      }
+    }
+  }
+}
+
+TEST_CASE("ridge codes descend where there is no closed form") {
+  const LinearProblem linear;
+  const auto same = [&](auto options, const Layers& layers) {
+    Pair<MovedCodes<RidgeCodes>, AdamRule> ridge;
+    static_cast<altmin::CodeOptions&>(ridge.signal_options) = options;
+    Pair<MovedCodes<>, AdamRule> descent;
+    static_cast<altmin::CodeOptions&>(descent.signal_options) = options;
+    Network a{layers, altmin::MeanSquaredError{}, ridge, Seed{1}};
+    Network b{layers, altmin::MeanSquaredError{}, descent, Seed{1}};
+    for (int s = 0; s < 3; ++s) {
+      a.step(linear.problem.x, linear.problem.y);
+      b.step(linear.problem.x, linear.problem.y);
+    }
+    return a.layers() == b.layers();
+  };
+  altmin::CodeOptions options;
+  CHECK_FALSE(same(options, linear.layers));
+  CHECK(same(options, Layers{6}.add(Dense{5}).add(Tanh{}).add(Dense{4}).add(Tanh{}).add(Dense{2})));
+  CHECK(same(options, Layers{6}.add(Dense{5}).add(Dense{4}).add(BatchNorm{}).add(Tanh{}).add(Dense{2})));
+  options.lambda_code = 0.1;
+  CHECK(same(options, linear.layers));
+  options = {};
+  options.proximity = false;
+  CHECK(same(options, linear.layers));
 }

@@ -1,6 +1,6 @@
 // The reader of CIFAR-10's files takes a file of any bytes, gzipped or not: it gives what is in it, or a DataError.
 
-#include <altmin/data/cifar10.hpp>
+#include <altmin/readers/cifar10.hpp>
 
 #include "fuzz.hpp"
 

@@ -1,7 +1,7 @@
 // The CSV reader takes any bytes, gzipped or not: it gives rows of finite numbers with labels that are classes, or a
 // DataError; where bad rows are skipped, it counts them.
 
-#include <altmin/data/stream.hpp>
+#include <altmin/readers/stream.hpp>
 #include <sstream>
 #include <string>
 

@@ -1,6 +1,6 @@
 // The IDX readers take a file of any bytes, gzipped or not: they give what is in it, or a DataError.
 
-#include <altmin/data/idx.hpp>
+#include <altmin/readers/idx.hpp>
 
 #include "fuzz.hpp"
 

@@ -5,11 +5,9 @@
 
 #include "fuzz.hpp"
 
-using Net = altmin::Network<float>;
-
 namespace {
 
-void use(const Net& net) {
+void use(const altmin::Network<float>& net) {
   const altmin::Index features = net.layers().input().size();
   if (features > 1000) return;  // legitimate, and slow
   const auto y = net.predict(altmin::Matrix<float>::Ones(features, 2));
@@ -21,7 +19,7 @@ void use(const Net& net) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes{reinterpret_cast<const char*>(data), size};
   fuzz::expect<altmin::FormatError>([&] { altmin::parse_safetensors(bytes); });
-  fuzz::expect<altmin::FormatError>([&] { use(altmin::parse_model<Net>(bytes)); });
-  fuzz::expect<altmin::FormatError>([&] { use(altmin::parse_checkpoint<Net>(bytes).network); });
+  fuzz::expect<altmin::FormatError>([&] { use(altmin::parse_model<float>(bytes)); });
+  fuzz::expect<altmin::FormatError>([&] { use(altmin::parse_checkpoint<float>(bytes).network); });
   return 0;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where the disk is full, a trainer says so in one line, and the last checkpoint stays as it is.
-if [[ -z ${ALTMIN_TEST_MAY_MOUNT:-} ]]; then # in a name space of its own, so that nobody else sees the small disk
+if [[ -z ${ALTMIN_TEST_MAY_MOUNT:-} ]]; then # in a name space of its own, so that no other process sees the small disk
   unshare -rm true 2>/dev/null || exit 77    # skipped: not allowed here
   ALTMIN_TEST_MAY_MOUNT=1 exec unshare -rm "$0"
 fi

@@ -1,6 +1,8 @@
 #include "altmin/layers/batch_norm.hpp"
 
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "catch.hpp"
 #include "probe.hpp"
@@ -42,13 +44,13 @@ TEMPLATE_TEST_CASE("running statistics are PyTorch's, inference uses them", "[la
   auto& layer = probe.layer;
   CHECK(probe.predict(x).isApprox(x / std::sqrt(TestType(1 + 1e-5))));  // of mean 0, variance 1
 
-  probe.absorb();
+  probe.update_statistics();
   Matrix<TestType> mean(2, 1), variance(2, 1);
   mean << TestType(0.3), TestType(0.1);
   variance << TestType(0.9 + 1.4 / 3), TestType(0.9 + 0.4);
   CHECK(relative_error(layer.statistics()[0].value(), mean) < roundings<TestType>());
   CHECK(relative_error(layer.statistics()[1].value(), variance) < roundings<TestType>());
-  probe.absorb();
+  probe.update_statistics();
   CHECK(relative_error(layer.statistics()[0].value(), TestType(1.9) * mean) < roundings<TestType>());
 
   layer.parameters()[0].values()(0, 0) = 2;
@@ -65,22 +67,62 @@ TEMPLATE_TEST_CASE("batch norm stands a constant feature, and a move to one", "[
   const Matrix<TestType> constant = Matrix<TestType>::Constant(3, 20, 5);
   auto probe = support::probe(BatchNorm{}, constant);
   CHECK(probe.y.isZero(0));
-  CHECK(probe.pull_back(constant).allFinite());
+  CHECK(probe.backward(constant).allFinite());
 
   // The variance after the move is one of rounding errors: it must not come out below 0.
   for (int round = 0; round < 50; ++round) {
     const auto x = random_matrix<TestType>(3, 20, random, -1000, 1000);
     probe.forward(x);
     CHECK(probe.move(constant - x).allFinite());
-    CHECK(probe.pull_back(constant).allFinite());
+    CHECK(probe.backward(constant).allFinite());
   }
+}
+
+TEMPLATE_TEST_CASE("frozen running statistics stay, each by itself", "[layers]", float, double) {
+  Random random{Seed{4}};
+  for (const auto& [mean_frozen, variance_frozen] : {std::pair{true, false}, {false, true}, {true, true}}) {
+    auto probe = support::probe(BatchNorm{}, random_matrix<TestType>(3, 8, random));
+    const auto before = probe.layer;
+    probe.layer.statistics()[0].freeze(mean_frozen);
+    probe.layer.statistics()[1].freeze(variance_frozen);
+    probe.update_statistics();
+    const auto& mean = probe.layer.statistics()[0].value();
+    const auto& variance = probe.layer.statistics()[1].value();
+    CHECK((mean == before.statistics()[0].value()) == mean_frozen);
+    CHECK((variance == before.statistics()[1].value()) == variance_frozen);
+    probe.layer.statistics()[0].freeze(false);
+    probe.layer.statistics()[1].freeze(false);
+    CHECK((probe.layer == before) == (mean_frozen && variance_frozen));
+    probe.update_statistics();
+    CHECK(mean != before.statistics()[0].value());
+    CHECK(variance != before.statistics()[1].value());
+  }
+}
+
+TEMPLATE_TEST_CASE("batch norm tells of statistics that would overflow", "[layers]", float, double) {
+  Random random{Seed{5}};
+  auto x = random_matrix<TestType>(3, 8, random);
+  auto probe = support::probe(BatchNorm{}, x);
+  const auto stay_finite = [&] { return probe.statistics_stay_finite(); };
+  CHECK(stay_finite());
+  const auto largest = std::numeric_limits<TestType>::max();
+  for (const TestType size : {2 * std::sqrt(largest), largest}) {
+    x(1, 2) = size;
+    probe.forward(x);
+    CHECK_FALSE(stay_finite());
+  }
+  x(1, 2) = std::sqrt(largest) / 10;
+  probe.forward(x);
+  CHECK(stay_finite());
+  for (int s = 0; s < 100; ++s) probe.update_statistics();
+  CHECK(probe.layer.statistics()[1].value().allFinite());
 }
 
 TEST_CASE("initialize() sets batch norm back", "[layers]") {
   Random random{Seed{3}};
   auto probe = support::probe(BatchNorm{}, random_matrix<double>(3, 5, random));
   const auto fresh = probe.layer;
-  probe.absorb();
+  probe.update_statistics();
   probe.layer.parameters()[0].values().setZero();
   CHECK_FALSE(probe.layer == fresh);
   probe.layer.initialize(random);

@@ -35,7 +35,7 @@ TEMPLATE_TEST_CASE("a binary layer does what a dense one of its matrix does", "[
     const Matrix<TestType> weight = binary.layer.parameters()[0].value();
     const Matrix<TestType> scale = weight.cwiseAbs().rowwise().mean();
     Matrix<TestType> matrix(11, 37);
-    binary.layer.write_matrix(Workers<TestType>{1}.lane(), matrix);
+    binary.layer.write_matrix(Workers<TestType>{1}.worker(), matrix);
     CHECK((matrix.array() > 0).isApprox(weight.array() > 0));
     CHECK(relative_error(matrix.cwiseAbs(), scale.replicate(1, 37)) < 1e-4);
     dense.layer.parameters()[0].set(matrix);
@@ -50,7 +50,7 @@ TEMPLATE_TEST_CASE("a binary layer does what a dense one of its matrix does", "[
       const auto dx = random_matrix<TestType>(37, 6, random, -size, size);
       CHECK(binary.move(dx) == dense.move(dx));
       const auto dy = random_matrix<TestType>(11, 6, random);
-      CHECK(binary.pull_back(dy) == dense.pull_back(dy));
+      CHECK(binary.backward(dy) == dense.backward(dy));
       CHECK(binary.gradients(dy) == dense.gradients(dy));
     }
   }

@@ -34,7 +34,7 @@ Matrix<Scalar> value(const Config& config, std::initializer_list<Scalar> values)
 template <class Scalar, class Config>
 Matrix<Scalar> slope(const Config& config, std::initializer_list<Scalar> values) {
   auto probe = support::probe(config, row(values));
-  return probe.pull_back(Matrix<Scalar>::Ones(1, probe.y.cols()));
+  return probe.backward(Matrix<Scalar>::Ones(1, probe.y.cols()));
 }
 
 template <class Scalar>
@@ -102,7 +102,7 @@ TEMPLATE_TEST_CASE("difference() is f(x + dx) - f(x) for large dx, from and into
   const auto check = [&](const auto& config) {
     for (const double size : {0.1, 1., 5., 30., 300.}) {
       auto probe = support::probe(config, random_matrix<S>(5, 200, random, -size, size));
-      CAPTURE(std::string(probe.layer.name), size);
+      CAPTURE(std::string(probe.layer.name()), size);
       const Matrix<S> before = probe.y;
       const auto change = probe.move(random_matrix<S>(5, 200, random, -2 * size, 2 * size));
       const Matrix<S> after = probe.y;
@@ -128,10 +128,10 @@ TEMPLATE_TEST_CASE("piecewise linear activations are exact, however small a move
   const auto check = [&](const auto& config, S below) {
     auto probe = support::probe(config, random_matrix<S>(5, 30, random, -1, 1));
     probe.x.col(0).setZero();
-    CAPTURE(std::string(probe.layer.name));
+    CAPTURE(std::string(probe.layer.name()));
     const auto side = [&](Index i) { return probe.x(i) > 0 ? S(1) : below; };
     const auto dx = random_matrix<S>(5, 30, random, -tiny, tiny);
-    const auto slopes = probe.pull_back(dx);
+    const auto slopes = probe.backward(dx);
     for (Index i = 0; i < dx.size(); ++i) CHECK(slopes(i) == side(i) * dx(i));
     const auto change = probe.move(dx);
     for (Index i = 5; i < dx.size(); ++i) CHECK(change(i) == side(i) * dx(i));
@@ -149,7 +149,7 @@ TEST_CASE("dropout keeps one mask for a step, and the mean", "[layers]") {
   CHECK(std::abs(mask.mean() - 1) < 0.02);
 
   CHECK(probe.forward(3 * ones) == 3 * mask);
-  CHECK(probe.pull_back(2 * ones) == 2 * mask);
+  CHECK(probe.backward(2 * ones) == 2 * mask);
   CHECK(probe.move(2 * ones) == 2 * mask);
   CHECK(probe.y == 5 * mask);
   CHECK(probe.predict(ones) == ones);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
+#include "altmin/kernels/plain.hpp"
 #include "altmin/layers/layers.hpp"
 #include "catch.hpp"
 #include "probe.hpp"
@@ -15,36 +17,24 @@ using support::roundings;
 
 namespace {
 
-/// Pixel (y, x) of a channel; 0 outside.
+/// What a window meets in an image at each position, see lay_out_plain().
 template <class Scalar>
-Scalar pixel(const Matrix<Scalar>& images, Shape shape, Index channel, Index y, Index x, Index sample) {
-  if (y < 0 || y >= shape.height || x < 0 || x >= shape.width) return 0;
-  return images((channel * shape.height + y) * shape.width + x, sample);
+Matrix<Scalar> laid_out(Shape in, const Conv2d& config, const Matrix<Scalar>& images, Index sample) {
+  const altmin::detail::Window window{in, config.kernel, config.stride, config.padding};
+  return altmin::detail::lay_out_plain(window, images.col(sample).data());
 }
 
 template <class Scalar>
-Matrix<Scalar> naive_convolution(const Conv2d& config, Shape in, Shape out, const Matrix<Scalar>& weight,
+Matrix<Scalar> plain_convolution(const Conv2d& config, Shape in, const Matrix<Scalar>& weight,
                                  const Matrix<Scalar>& bias, const Matrix<Scalar>& images) {
-  Matrix<Scalar> result(out.size(), images.cols());
+  std::vector<Matrix<Scalar>> outputs;
   for (Index t = 0; t < images.cols(); ++t) {
-    for (Index o = 0; o < out.channels; ++o) {
-      for (Index y = 0; y < out.height; ++y) {
-        for (Index x = 0; x < out.width; ++x) {
-          Scalar sum = config.bias ? bias(o) : Scalar(0);
-          Index k = 0;
-          for (Index c = 0; c < in.channels; ++c) {
-            for (Index r = 0; r < config.kernel.height; ++r) {
-              for (Index s = 0; s < config.kernel.width; ++s) {
-                sum += weight(o, k++) * pixel(images, in, c, y * config.stride.height + r - config.padding.height,
-                                              x * config.stride.width + s - config.padding.width, t);
-              }
-            }
-          }
-          result((o * out.height + y) * out.width + x, t) = sum;
-        }
-      }
-    }
+    auto& output = outputs.emplace_back(
+        altmin::detail::multiply_plain<Scalar>(weight, laid_out(in, config, images, t)).transpose());
+    if (config.bias) output.rowwise() += bias.col(0).transpose();
   }
+  Matrix<Scalar> result(outputs[0].size(), images.cols());
+  for (Index t = 0; t < images.cols(); ++t) result.col(t) = outputs[static_cast<std::size_t>(t)].reshaped();
   return result;
 }
 
@@ -58,7 +48,7 @@ Extent random_extent(Random& random, Index least, Index below) {
 
 TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[layers]", float, double) {
   Random random{Seed{1}};
-  for (int i = 0; i < 44; ++i) {
+  for (int i = 0; i < 48; ++i) {
     Conv2d config{1 + static_cast<Index>(random.below(60))};
     config.kernel = random_extent(random, 1, 6);
     config.stride = random_extent(random, 1, 4);
@@ -78,10 +68,17 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     if (i == 43) config = {20, {2, 3}, {1, 2}};
     if (i == 40 || i == 41) in = {1, 290, 200};
     if (i == 42 || i == 43) in = {i == 42 ? 45 : 90, 32, 33};
+    // Rows of which only a part is laid out at a time, with few outputs and with more.
+    if (i == 44) config = {3, {1, 7}, 1, {0, 3}};
+    if (i == 45) config = {9, {2, 24}, {1, 3}, {1, 1}};
+    if (i == 46) config = {2, {1, 300}, 1, {0, 150}};
+    if (i == 47) config = {18, {5, 40}, {2, 7}, {3, 39}};
+    if (i == 44 || i == 45) in = {i == 44 ? 2 : 1, 46 - i, 100000};
+    if (i == 46 || i == 47) in = {i == 46 ? 1 : 3, i == 46 ? 1 : 4, i == 46 ? 3000 : 10000};
     const double tolerance = (i < 40 ? 1 : 10) * roundings<TestType>();  // sums are longer
     CAPTURE(i, to_string(in), config.outputs, config.kernel.height, config.kernel.width, config.stride.height,
             config.stride.width, config.padding.height, config.padding.width);
-    const auto x = random_matrix<TestType>(in.size(), i >= 40 ? 1 : 1 + i % 7, random);
+    const auto x = random_matrix<TestType>(in.size(), i >= 40 ? 1 + i / 46 : 1 + i % 7, random);
     support::Probe probe{typename Conv2d::Layer<TestType>{config, in}, x};
     const auto parameters = probe.layer.parameters();
     if (config.bias) parameters[1].set(random_matrix<TestType>(config.outputs, 1, random));
@@ -89,7 +86,7 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     const auto bias = config.bias ? parameters[1].value() : Matrix<TestType>{};
     const Shape out = probe.layer.output();
     const auto convolve = [&](const Matrix<TestType>& images) {
-      return naive_convolution(config, in, out, weight, bias, images);
+      return plain_convolution(config, in, weight, bias, images);
     };
     CHECK(relative_error(probe.forward(x), convolve(x)) < tolerance);
     CHECK(probe.predict(x) == probe.y);
@@ -98,18 +95,18 @@ TEMPLATE_TEST_CASE("a convolution is its definition, whatever its sizes", "[laye
     const auto dx = random_matrix<TestType>(x.rows(), x.cols(), random);
     const auto dy = random_matrix<TestType>(out.size(), x.cols(), random);
     const Matrix<TestType> none = Matrix<TestType>::Zero(config.outputs, 1);
-    const auto along = naive_convolution(config, in, out, weight, none, dx);
-    const auto slope = probe.pull_back(dy);
+    const auto along = plain_convolution(config, in, weight, none, dx);
+    const auto slope = probe.backward(dy);
     CHECK(slope.cwiseProduct(dx).sum() == Approx(along.cwiseProduct(dy).sum()).epsilon(1e-3));
     const auto gradients = probe.gradients(dy);
     const auto direction = random_matrix<TestType>(weight.rows(), weight.cols(), random);
-    const auto by_weight = naive_convolution(config, in, out, direction, none, x).cwiseProduct(dy).sum();
+    const auto by_weight = plain_convolution(config, in, direction, none, x).cwiseProduct(dy).sum();
     CHECK(gradients[0].cwiseProduct(direction).sum() == Approx(by_weight).epsilon(1e-3));
     const auto lowered = probe.lowered_gradient(dy);
     CHECK(relative_error(lowered.leftCols(weight.cols()), gradients[0]) < tolerance);
     if (config.bias) {
       CHECK(gradients[1].sum() == Approx(dy.sum()).epsilon(1e-3));
-      CHECK(relative_error(lowered.rightCols(1), gradients[1]) < tolerance);
+      CHECK(relative_error(lowered.rightCols(1), gradients[1]) < 3 * tolerance);  // the longest sums
     }
   }
 }
@@ -127,22 +124,13 @@ TEMPLATE_TEST_CASE("pooling is its definition, whatever its sizes", "[layers]", 
     REQUIRE(out.height == (in.height - kernel.height) / stride.height + 1);
     REQUIRE(out.width == (in.width - kernel.width) / stride.width + 1);
     Matrix<TestType> maxima(out.size(), 3), means(out.size(), 3);
+    const Index area = kernel.height * kernel.width, positions = out.height * out.width;
     for (Index t = 0; t < 3; ++t) {
+      const Matrix<TestType> seen = laid_out<TestType>(in, Conv2d{1, kernel, stride, 0}, x, t);
       for (Index c = 0; c < 2; ++c) {
-        for (Index h = 0; h < out.height; ++h) {
-          for (Index w = 0; w < out.width; ++w) {
-            TestType most = -1, sum = 0;
-            for (Index r = 0; r < kernel.height; ++r) {
-              for (Index s = 0; s < kernel.width; ++s) {
-                const auto seen = pixel<TestType>(x, in, c, h * stride.height + r, w * stride.width + s, t);
-                most = std::max(most, seen);
-                sum += seen;
-              }
-            }
-            maxima((c * out.height + h) * out.width + w, t) = most;
-            means((c * out.height + h) * out.width + w, t) = sum / TestType(kernel.height * kernel.width);
-          }
-        }
+        const auto of_channel = seen.middleRows(c * area, area);
+        maxima.col(t).segment(c * positions, positions) = of_channel.colwise().maxCoeff();
+        means.col(t).segment(c * positions, positions) = of_channel.colwise().sum() / TestType(area);
       }
     }
     CHECK(largest.y == maxima);
@@ -158,7 +146,7 @@ TEST_CASE("the gradient of max pooling goes to the first maximum", "[layers]") {
   expected << 0, 10, 20, 0,  //
       0, 0, 0, 0;
   support::Probe probe{MaxPool2d::Layer<double>{{}, Shape{1, 2, 4}}, x};
-  CHECK(probe.pull_back(dy) == expected);
+  CHECK(probe.backward(dy) == expected);
 }
 
 TEST_CASE("batch norm takes a channel's planes together", "[layers]") {
@@ -179,8 +167,8 @@ TEST_CASE("batch norm takes a channel's planes together", "[layers]") {
   support::Probe images{BatchNorm::Layer<double>{{}, shape}, x};
   support::Probe features{BatchNorm::Layer<double>{{}, 3}, by_channel(x)};
   CHECK(relative_error(by_channel(images.y), features.y) < 1e-13);
-  images.absorb();
-  features.absorb();
+  images.update_statistics();
+  features.update_statistics();
   for (const Index i : {0, 1}) {
     CHECK(relative_error(images.layer.statistics()[i].value(), features.layer.statistics()[i].value()) < 1e-13);
   }

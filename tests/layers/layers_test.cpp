@@ -36,10 +36,10 @@ TEMPLATE_TEST_CASE("sizes are inferred as layers are added", "[layers]", float, 
   CHECK(Layers<TestType>{Shape{3, 4, 5}}.add(Dense{2})[0].parameters()[0].value().cols() == 60);
 
   Index samples_coupled = 0;
-  for (const auto& layer : layers) samples_coupled += layer.couples_samples() ? 1 : 0;
+  for (const auto& layer : layers) samples_coupled += layer.traits().couples_samples ? 1 : 0;
   CHECK(samples_coupled == 1);
-  CHECK((layers[0].role() == Role::map && layers[1].role() == Role::normalization &&
-         layers[2].role() == Role::nonlinearity));
+  CHECK((layers[0].traits().role == Role::map && layers[1].traits().role == Role::normalization &&
+         layers[2].traits().role == Role::nonlinearity));
 }
 
 TEST_CASE("errors name the layer, and add nothing", "[layers]") {
@@ -126,14 +126,14 @@ TEST_CASE("the summary has a line for each layer", "[layers]") {
         "    15 parameters");
 }
 
-TEST_CASE("layers of one's own join through a template parameter", "[layers]") {
-  Layers<double, Swish, Softsign> layers{3};
+TEST_CASE("layers of one's own are added like the library's", "[layers]") {
+  Layers<double> layers{3};
   layers.add(Dense{4}).add(Swish{0.5}).add(Softsign{});
   CHECK(layers.output() == Shape{4});
   CHECK(layers[1].name() == std::string("Swish"));
   CHECK(layers[1].parameters()[0].value()(0, 0) == 0.5);
   CHECK(layers.parameter_count() == 3 * 4 + 4 + 1);
-  CHECK(layers[1].as<Swish>()->config() == Swish{0.5});
+  CHECK(layers[1].as<Swish>()->config().start == 0.5);
   CHECK_THROWS_WITH(layers.add(Swish{0}), "layer 3 (Swish): start must not be 0");
   auto copy = layers;
   CHECK(copy == layers);

@@ -56,14 +56,14 @@ TEMPLATE_TEST_CASE("a recurrent layer goes through the steps one by one", "[laye
         if (nonlinearity == Nonlinearity::tanh) state = y.array().tanh();
         if (nonlinearity == Nonlinearity::relu) state = y.cwiseMax(TestType(0));
       }
-      const auto lane = sequence.workers.lane();
-      sequence.layer.forward(lane, sequence.point());
+      const auto worker = sequence.workers.worker();
+      sequence.layer.forward(worker, sequence.point());
       CHECK(relative_error(sequence.y, expected) < roundings<TestType>());
       const Matrix<TestType> states = sequence.states;
-      sequence.layer.forward_from_states(lane, sequence.point());
+      sequence.layer.forward_from_states(worker, sequence.point());
       CHECK(relative_error(sequence.y, expected) < roundings<TestType>());
       CHECK(sequence.states == states);
-      sequence.layer.predict(lane, sequence.x, sequence.y);
+      sequence.layer.predict(worker, sequence.x, sequence.y);
       CHECK(relative_error(sequence.y, expected) < roundings<TestType>());
     }
   }
@@ -72,26 +72,26 @@ TEMPLATE_TEST_CASE("a recurrent layer goes through the steps one by one", "[laye
 TEST_CASE("with given states the steps of a recurrent layer are apart", "[layers]") {
   Sequence<double> sequence{Recurrent{units}};
   auto& layer = sequence.layer;
-  const auto lane = sequence.workers.lane();
-  layer.forward(lane, sequence.point());
+  const auto worker = sequence.workers.worker();
+  layer.forward(worker, sequence.point());
   const Matrix<double> x = sequence.x;
   const Matrix<double> before = sequence.y;
   const auto direction = random_matrix<double>(steps * units, samples, sequence.random);
   const auto along = [&](const Matrix<double>& at) {
     sequence.x = at;
-    layer.forward_from_states(lane, sequence.point());
+    layer.forward_from_states(worker, sequence.point());
     return sequence.y.cwiseProduct(direction).sum();
   };
 
   Matrix<double> slope(steps * features, samples);
-  layer.pull_back(lane, sequence.point(), direction, slope);
+  layer.backward(worker, sequence.point(), direction, slope);
   CHECK(relative_error(slope, support::numerical_gradient(x, along)) < 1e-8);
   sequence.x = x;
 
   std::vector<Matrix<double>> gradients;
   for (const auto& parameter : layer.parameters()) gradients.push_back(parameter.value());
   std::vector<View<double>> views(gradients.begin(), gradients.end());
-  layer.gradient(lane, sequence.point(), direction, {views.data(), 3});
+  layer.gradient(worker, sequence.point(), direction, {views.data(), 3});
   for (std::size_t k = 0; k < 3; ++k) {
     auto& parameter = layer.parameters()[static_cast<Index>(k)];
     const Matrix<double> value = parameter.value();
@@ -108,7 +108,7 @@ TEST_CASE("with given states the steps of a recurrent layer are apart", "[layers
   Matrix<double> to_y = before, dy = before;
   sequence.x = x;
   sequence.y = before;
-  layer.difference(lane, sequence.point(), dx, {moved, to_y, {sequence.states, {}}}, dy);
+  layer.difference(worker, sequence.point(), dx, {moved, to_y, {sequence.states, {}}}, dy);
   along(moved);
   CHECK(relative_error(dy, sequence.y - before) < 1e-13);
 }
@@ -118,7 +118,7 @@ TEST_CASE("a recurrent layer starts by summing up the steps, or as PyTorch's", "
   Recurrent config{units};
   Recurrent::Layer<double> layer{config, Shape{1, steps, features}};
   layer.initialize(random);
-  CHECK(layer.recurrent_weight().isIdentity(0));
+  CHECK(layer.parameters()[1].value().isIdentity(0));
   const double largest = layer.parameters()[0].value().cwiseAbs().maxCoeff();
   CHECK(largest < std::sqrt(3.0 / (steps * features)));
   CHECK(largest > 0.7 * std::sqrt(3.0 / (steps * features)));
@@ -144,4 +144,37 @@ TEST_CASE("sequences are of one channel", "[layers]") {
                     "layer 0 (LastStep): expected a sequence, 1 x steps x features, got 2 x 3 x 4");
   CHECK_THROWS_WITH((Layers<float>{Shape{1, 3, 4}}.add(Recurrent{0})),
                     "layer 0 (Recurrent): units must be at least 1, got 0");
+}
+
+TEST_CASE("steps of a recurrent layer act on the next by their states", "[layers]") {
+  for (const auto nonlinearity : {Nonlinearity::tanh, Nonlinearity::relu}) {
+    Sequence<double> sequence{Recurrent{units, nonlinearity}};
+    const auto worker = sequence.workers.worker();
+    const Recurrent::Layer<double>& layer = sequence.layer;
+    layer.forward(worker, sequence.point());
+    const Matrix<double> w = layer.parameters()[1].value();
+    const auto state = [&](const Matrix<double>& c) -> Matrix<double> {
+      return nonlinearity == Nonlinearity::tanh ? Matrix<double>(c.array().tanh()) : Matrix<double>(c.cwiseMax(0));
+    };
+    for (Index t = 0; t + 1 < steps; ++t) {
+      const Matrix<double> c0 = sequence.y.middleRows(t * units, units);
+      const auto dx = random_matrix<double>(units, samples, sequence.random);
+      Matrix<double> scratch(units, samples), change(units, samples), residual(units, samples);
+      layer.step_difference(worker, sequence.point(), t, dx, scratch, change);
+      CHECK(relative_error(change, w * (state(c0 + dx) - state(c0))) < 1e-13);
+
+      const auto dy = random_matrix<double>(units, samples, sequence.random);
+      for (const bool moved : {false, true}) {
+        const Matrix<double> at = moved ? Matrix<double>(c0 + dx) : c0;
+        layer.backward_step(worker, sequence.point(), t, moved ? ConstView<double>{dx} : ConstView<double>{}, dy,
+                            residual);
+        const auto along = [&](const Matrix<double>& c) { return (w * state(c)).cwiseProduct(dy).sum(); };
+        CHECK(relative_error(residual, support::numerical_gradient(at, along)) < 1e-8);
+      }
+
+      layer.move_state(sequence.point(), t, dx);
+      CHECK(relative_error(sequence.states.middleRows((t + 1) * units, units), state(c0 + dx)) < 1e-13);
+      layer.forward(worker, sequence.point());
+    }
+  }
 }

@@ -8,20 +8,24 @@
 
 /// f(x) = x / (1 + exp(-b x)) with one learned slope b (Ramachandran et al. 2017).
 struct Swish {
+  static constexpr const char* name = "Swish";
+
   template <class Scalar>
   class Layer;
 
   double start = 1;  ///< of the slope
 
-  friend bool operator==(const Swish& a, const Swish& b) { return a.start == b.start; }
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("start", self.start...);
+  }
 };
 
 template <class Scalar>
 class Swish::Layer : public altmin::LayerBase<Layer<Scalar>, Scalar> {
  public:
   using Config = Swish;
-  static constexpr const char* name = "Swish";
-  static constexpr altmin::Role role = altmin::Role::nonlinearity;
+  static constexpr altmin::LayerTraits layer_traits{};
 
   Layer(const Swish& config, altmin::Shape input) : config_{config}, shape_{input} {
     if (config.start == 0) throw altmin::OptionError("start must not be 0");
@@ -29,18 +33,18 @@ class Swish::Layer : public altmin::LayerBase<Layer<Scalar>, Scalar> {
     this->parameters_[0].values()(0, 0) = static_cast<Scalar>(config.start);
   }
   const Swish& config() const { return config_; }
-  altmin::Shape output() const { return shape_; }
+  altmin::Shape output() const override { return shape_; }
 
-  void forward(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at) const {
+  void forward(const altmin::Worker<Scalar>&, const altmin::Point<Scalar>& at) const override {
     altmin::View<Scalar>{at.y}.array() = at.x.array() * (slope() * at.x.array()).logistic();
   }
-  void pull_back(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
-                 altmin::View<Scalar> dx) const {
+  void backward(const altmin::Worker<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
+                altmin::View<Scalar> dx) const override {
     const auto s = (slope() * at.x.array()).logistic();
     dx.array() = dy.array() * (s + slope() * at.x.array() * s * (Scalar(1) - s));
   }
-  void gradient(const altmin::Lane<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
-                altmin::Span<altmin::View<Scalar>> gradients) const {
+  void gradient(const altmin::Worker<Scalar>&, const altmin::Point<Scalar>& at, altmin::ConstView<Scalar> dy,
+                altmin::Span<altmin::View<Scalar>> gradients) const override {
     const auto s = (slope() * at.x.array()).logistic();
     gradients[0](0, 0) = (dy.array() * at.x.array().square() * s * (Scalar(1) - s)).sum();
   }
@@ -54,13 +58,15 @@ class Swish::Layer : public altmin::LayerBase<Layer<Scalar>, Scalar> {
 
 /// f(x) = x / (1 + |x|).
 struct Softsign {
-  friend bool operator==(const Softsign&, const Softsign&) { return true; }
+  static constexpr const char* name = "Softsign";
+
+  template <class Visit, class... Self>
+  static void fields(Visit&&, Self&...) {}
 
   template <class Scalar>
   class Layer : public altmin::ElementwiseLayer<Layer<Scalar>, Scalar> {
    public:
     using Config = Softsign;
-    static constexpr const char* name = "Softsign";
 
     Layer(const Softsign&, altmin::Shape input) : altmin::ElementwiseLayer<Layer, Scalar>{input} {}
     Softsign config() const { return {}; }

@@ -1,8 +1,9 @@
-#include "altmin/losses/loss.hpp"
+#include "altmin/losses/losses.hpp"
 
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,9 +25,9 @@ struct Evaluation {
 
 template <class Scalar, class Loss>
 Evaluation<Scalar> evaluate(const Loss& loss, const Matrix<Scalar>& prediction, const Target<Scalar>& target) {
-  loss.template check<Scalar>(prediction.rows(), target);
+  loss.check(prediction.rows(), target);
   Matrix<Scalar> gradient = Matrix<Scalar>::Constant(prediction.rows(), prediction.cols(), Scalar(1e10));
-  const double sum = loss.template evaluate<Scalar>(prediction, target, gradient);
+  const double sum = loss.evaluate(ConstView<Scalar>{prediction}, target, View<Scalar>{gradient});
   return {sum, gradient};
 }
 
@@ -184,6 +185,46 @@ TEMPLATE_TEST_CASE("what is not a number shows in the loss", "[losses]", float, 
   CHECK(std::isnan(evaluate<TestType>(Logistic{}, column<TestType>({nan}), {0}).sum));
 }
 
+TEMPLATE_TEST_CASE("an output that is infinite shows in the loss, whichever it is", "[losses]", float, double) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {infinity, -infinity, std::nan("")}) {
+    for (Index k = 0; k < 4; ++k) {
+      auto scores = column<TestType>({3, 2, 1, 0});
+      scores(k) = static_cast<TestType>(value);
+      for (const int label : {0, 1, 2, 3}) {
+        CAPTURE(value, k, label);
+        CHECK_FALSE(std::isfinite(evaluate<TestType>(SoftmaxCrossEntropy{}, scores, {label}).sum));
+        CHECK_FALSE(std::isfinite(evaluate<TestType>(Hinge{}, scores, {label}).sum));
+      }
+      CHECK_FALSE(std::isfinite(evaluate<TestType>(MeanSquaredError{}, scores, column<TestType>({3, 2, 1, 0})).sum));
+    }
+    for (const int label : {0, 1}) {
+      const auto score = column<TestType>({value});
+      CHECK_FALSE(std::isfinite(evaluate<TestType>(Logistic{}, score, {label}).sum));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("the largest outputs have the right loss, or one that is not finite", "[losses]", float, double) {
+  // The losses of finite outputs are finite in double, so are those of float.
+  const double largest = static_cast<double>(std::numeric_limits<float>::max());
+  const auto scores = column<TestType>({largest, -largest, largest});
+  const auto close = [](double got, double expected) { return std::abs(got - expected) <= 1e-6 * expected; };
+  CHECK(close(evaluate<TestType>(SoftmaxCrossEntropy{}, scores, {0}).sum, std::log(2)));
+  CHECK(close(evaluate<TestType>(SoftmaxCrossEntropy{}, scores, {1}).sum, 2 * largest));
+  CHECK(evaluate<TestType>(Hinge{}, scores, {0}).sum == 1);
+  CHECK(close(evaluate<TestType>(Hinge{}, scores, {1}).sum, 2 * largest));
+  for (const double sign : {1.0, -1.0}) {
+    const auto score = column<TestType>({sign * largest});
+    CHECK(evaluate<TestType>(Logistic{}, score, {sign > 0 ? 1 : 0}).sum == 0);
+    CHECK(close(evaluate<TestType>(Logistic{}, score, {sign > 0 ? 0 : 1}).sum, largest));
+    // Of a single output the derivative is twice the error: where it overflows, the loss is not finite either.
+    const auto squared = evaluate<TestType>(MeanSquaredError{}, score, column<TestType>({0}));
+    CHECK(std::isfinite(squared.sum) == squared.gradient.allFinite());
+    CHECK(std::isfinite(squared.sum) == std::is_same_v<TestType, double>);
+  }
+}
+
 TEMPLATE_TEST_CASE("targets that do not fit are refused", "[losses]", float, double) {
   const int labels[] = {0, 1, 3, -1};
   const Target<TestType> first_two{labels, 2}, three{labels, 3}, last{labels + 3, 1};
@@ -239,13 +280,13 @@ struct AbsoluteError {
 }  // namespace
 
 TEST_CASE("any loss is what it was made of, one's own included", "[losses]") {
-  using Loss = AnyLoss<AbsoluteError>;
+  using Loss = AnyLoss<double>;
   const auto prediction = column<double>({1, 2, -3}), values = column<double>({0, 2, 0});
   const Loss own{AbsoluteError{}};
-  check_close<double>(evaluate<double>(own, prediction, values), 4, column<double>({1, 0, -1}));
-  CHECK(own.name() == std::string("AbsoluteError"));
-  CHECK_THROWS_AS(own.check<double>(2, Target<double>{ConstView<double>{values}}), ShapeError);
+  check_close<double>(evaluate<double>(*own, prediction, values), 4, column<double>({1, 0, -1}));
+  CHECK(own->name() == std::string("AbsoluteError"));
+  CHECK_THROWS_AS(own->check(2, Target<double>{ConstView<double>{values}}), ShapeError);
   CHECK(own == Loss{AbsoluteError{}});
   CHECK_FALSE(own == Loss{MeanSquaredError{}});
-  CHECK(evaluate<double>(AnyLoss<>{Hinge{}}, prediction, std::vector<int>{0}).sum == 2);
+  CHECK(evaluate<double>(*AnyLoss<double>{Hinge{}}, prediction, std::vector<int>{0}).sum == 2);
 }

@@ -53,20 +53,32 @@ std::vector<Matrix<Scalar>> moves(const Layers<Scalar>& layers, const Algorithm&
   return after;
 }
 
-/// A context to drive the phases of an algorithm with, one by one.
+/// The parts of a step, one by one.
 template <class Scalar>
 struct Bench {
-  using Net = Network<Scalar>;
-  using Stack = typename Net::Stack;
-  using Context = altmin::StepContext<Stack, typename Net::Loss>;
-  using Algorithm = AmAdam::Algorithm<Stack>;
-
   Bench(Layers<Scalar> layers_, const AmAdam& options, const Problem<Scalar>& problem_)
       : layers{initialized(std::move(layers_))}, problem{problem_}, algorithm{options, layers} {}
 
-  Context context() {
-    return {layers, loss, problem.x,     altmin::Target<Scalar>{problem.y.data(), problem.y.size()},
-            random, 1,    workers.lane()};
+  altmin::StepContext<Scalar> context() {
+    return {layers, *loss, problem.x,       altmin::Target<Scalar>{problem.y.data(), problem.y.size()},
+            random, {},    workers.worker()};
+  }
+
+  void encode() { altmin::run_forward(context(), algorithm.workspace()); }
+  bool update_codes() {
+    return algorithm.signal().propagate(context(), algorithm.workspace()) == altmin::Status::updated;
+  }
+  /// Of one block alone.
+  void update_weights(Index l) {
+    const auto now = context();
+    auto& workspace = algorithm.workspace();
+    const auto block = workspace.block(layers, l);
+    const auto signal = algorithm.signal().block_signal(now, workspace, l, 0);
+    const altmin::BlockStep<Scalar> step{block, signal, workspace[l], 1};
+    altmin::AdamRule::Rule<Scalar> rule{altmin::AdamRule{}, block};
+    rule.derive(now.worker, step);
+    CHECK(rule.stays_finite(step));
+    rule.apply(now.worker, step);
   }
 
   static Layers<Scalar> initialized(Layers<Scalar> layers) {
@@ -77,10 +89,10 @@ struct Bench {
 
   Layers<Scalar> layers;
   Problem<Scalar> problem;
-  typename Net::Loss loss{SoftmaxCrossEntropy{}};
+  altmin::AnyLoss<Scalar> loss{SoftmaxCrossEntropy{}};
   altmin::Random random{Seed{4}};
   altmin::Workers<Scalar> workers{1};
-  Algorithm algorithm;
+  altmin::Algorithm<Scalar> algorithm;
 };
 
 }  // namespace
@@ -135,9 +147,8 @@ TEST_CASE("the code update minimises its objective") {
   Layers<double> layers{6};
   layers.add(Dense{5}).add(altmin::Identity{}).add(Dense{4}).add(altmin::Identity{}).add(Dense{3});
   Bench<double> bench{layers, am, problem};
-  auto context = bench.context();
-  bench.algorithm.encode(context);
-  REQUIRE(bench.algorithm.update_codes(context));
+  bench.encode();
+  REQUIRE(bench.update_codes());
 
   const Matrix<double> above = bench.algorithm.displacement(1);
   const Matrix<double>& w = bench.layers[2].parameters()[0].value();
@@ -165,9 +176,8 @@ TEMPLATE_TEST_CASE("every code iteration brings the objective down, and the pena
     am.code_learning_rate = 0.02;
     am.preserve_scale = false;
     Bench<TestType> bench{mlp<TestType>({12, 9, 8, 3}), am, problem};
-    auto context = bench.context();
-    bench.algorithm.encode(context);
-    REQUIRE(bench.algorithm.update_codes(context));
+    bench.encode();
+    REQUIRE(bench.update_codes());
     const auto code = [&](Index l) { return bench.algorithm.code(l); };
     const Matrix<TestType> scores = (bench.layers[4].parameters()[0].value() * code(1).cwiseMax(0)).colwise() +
                                     bench.layers[4].parameters()[1].value().col(0);
@@ -185,9 +195,8 @@ TEST_CASE("an exact least squares fit of one block never increases the objective
   AmAdam am;
   Bench<double> bench{mlp<double>({6, 5, 4, 3}), am, problem};
   for (int round = 0; round < 5; ++round) {
-    auto context = bench.context();
-    bench.algorithm.encode(context);
-    REQUIRE(bench.algorithm.update_codes(context));
+    bench.encode();
+    REQUIRE(bench.update_codes());
     auto parameters = bench.layers[2].parameters();
     Matrix<double> inputs(6, 60);
     inputs.topRows(5) = bench.algorithm.code(0).cwiseMax(0);
@@ -197,10 +206,10 @@ TEST_CASE("an exact least squares fit of one block never increases the objective
     const Matrix<double> target = bench.algorithm.code(1);
     const double before = (target - weight * inputs).squaredNorm();
     altmin::CoactivationMemory<double> memory{4, 6};
-    memory.add(bench.workers.lane(), inputs, target, 0);
+    memory.add(bench.workers.worker(), inputs, target, 0);
     double last = before;
     for (int sweep = 0; sweep < 50; ++sweep) {
-      memory.descend(bench.workers.lane(), weight, 0, 1, 0);
+      memory.descend(bench.workers.worker(), weight, 0, 1, 0);
       const double now = (target - weight * inputs).squaredNorm();
       CHECK(now <= last * (1 + 1e-12));
       last = now;
@@ -219,9 +228,8 @@ TEMPLATE_TEST_CASE("a weight update reads its own block and the codes at its end
     Bench<TestType> clean{layers, AmAdam{}, problem};
     Bench<TestType> poisoned{layers, AmAdam{}, problem};
     for (auto* bench : {&clean, &poisoned}) {
-      auto context = bench->context();
-      bench->algorithm.encode(context);
-      REQUIRE(bench->algorithm.update_codes(context));
+      bench->encode();
+      REQUIRE(bench->update_codes());
     }
     // Layers 0-1, 2-4, 5-7 and 8-9 are the blocks; codes stand between them.
     const Index first[] = {0, 2, 5, 8, 10};
@@ -231,7 +239,8 @@ TEMPLATE_TEST_CASE("a weight update reads its own block and the codes at its end
     }
     for (Index c = 0; c < 3; ++c) {
       if (c == l || c == l - 1) continue;
-      for (const auto& values : {poisoned.algorithm.displacement(c), poisoned.algorithm.forward_code(c)}) {
+      for (const auto& values :
+           {poisoned.algorithm.displacement(c), poisoned.algorithm.forward_code(c), poisoned.algorithm.code(c)}) {
         Eigen::Map<Matrix<TestType>>{const_cast<TestType*>(values.data()), values.rows(), values.cols()}.setConstant(
             poison);
       }
@@ -239,8 +248,7 @@ TEMPLATE_TEST_CASE("a weight update reads its own block and the codes at its end
     if (l > 0) poisoned.problem.x.setConstant(poison);
     if (l < 3) poisoned.problem.y.setConstant(-1);
     for (auto* bench : {&clean, &poisoned}) {
-      auto context = bench->context();
-      bench->algorithm.update_weights(context, l, context.lane);
+      bench->update_weights(l);
     }
     for (Index i = first[l]; i < first[l + 1]; ++i) {
       INFO("block " << l << ", layer " << i);
@@ -258,9 +266,8 @@ TEMPLATE_TEST_CASE("the scale of the signal survives thirty layers", "", float, 
   for (int l = 0; l < 30; ++l) layers.add(Dense{20}).add(Relu{});
   layers.add(Dense{3});
   Bench<TestType> bench{layers, AmAdam{}, problem};
-  auto context = bench.context();
-  bench.algorithm.encode(context);
-  REQUIRE(bench.algorithm.update_codes(context));
+  bench.encode();
+  REQUIRE(bench.update_codes());
   const auto top = static_cast<double>(bench.algorithm.displacement(29).norm());
   const auto asked = static_cast<double>(bench.algorithm.target_displacement(0).norm());
   CHECK(asked == Approx(top).epsilon(1e-3));
@@ -286,12 +293,10 @@ TEST_CASE("the displacement is as precise in float as in double") {
       reference.layers[i].parameters()[p].set(bench.layers[i].parameters()[p].value().cast<double>());
     }
   }
-  auto context = bench.context();
-  auto reference_context = reference.context();
-  bench.algorithm.encode(context);
-  reference.algorithm.encode(reference_context);
-  REQUIRE(bench.algorithm.update_codes(context));
-  REQUIRE(reference.algorithm.update_codes(reference_context));
+  bench.encode();
+  reference.encode();
+  REQUIRE(bench.update_codes());
+  REQUIRE(reference.update_codes());
   CHECK(reference.algorithm.displacement(0).cwiseAbs().maxCoeff() < 1e-6);
   for (Index l = 0; l < 3; ++l) {
     CHECK(support::relative_error(bench.algorithm.displacement(l), reference.algorithm.displacement(l)) < 1e-4);
@@ -306,7 +311,7 @@ TEST_CASE("mu grows by its increment until ten times its start") {
   Network<double> net{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, am};
   for (const double expected : {2.5, 4.5, 6.5, 6.5}) {
     REQUIRE(net.step(problem.x, problem.y));
-    CHECK(net.algorithm<AmAdam>()->mu() == Approx(expected));
+    CHECK(net.algorithm().signal<altmin::CodesSignal<double>>()->mu() == Approx(expected));
   }
 }
 
@@ -361,7 +366,7 @@ TEST_CASE("lambda_code and lambda_weight make codes and weights smaller") {
     am.lambda_code = lambda_code;
     Network<double> net{mlp<double>({12, 20, 20, 3}), SoftmaxCrossEntropy{}, am};
     REQUIRE(net.step(problem.x, problem.y));
-    return net.algorithm<AmAdam>()->code(1).cwiseAbs().mean();
+    return net.algorithm().code(1).cwiseAbs().mean();
   };
   CHECK(size(0.5) < size(0));
 }

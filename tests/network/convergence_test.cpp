@@ -45,8 +45,10 @@ std::vector<double> simulate(Rate&& rate) {
         }
         gradient(0) += noise * random.normal();
         gradient(1) += noise * random.normal();
-        moments[d].update(workers.lane(), {rate(t), 0, false, 0}, theta[d], gradient, false);
-        theta[d] *= std::min(1.0, radius / theta[d].norm());  // back into the ball
+        altmin::Parameter<double> parameter{"theta", 2, 1};
+        parameter.set(theta[d]);
+        moments[d].update(workers.worker(), {rate(t), 0, false, 0}, parameter, 1, gradient);
+        theta[d] = parameter.value() * std::min(1.0, radius / parameter.value().norm());  // back into the ball
       }
     }
   }

@@ -1,6 +1,9 @@
 // The network as a value and a citizen: copies, threads, memory, bad input.
 
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -10,6 +13,7 @@
 
 #include "allocations.hpp"
 #include "catch.hpp"
+#include "forked.hpp"
 #include "problem.hpp"
 
 using altmin::Adam;
@@ -44,7 +48,8 @@ template <class Check>
 void for_each_algorithm(Check&& check) {
   check("AmAdam", AmAdam{});
   check("AmMem", AmMem{});
-  check("AmMem, coordinate descent", AmMem::coordinate_descent());
+  check("AmMemDescent", altmin::AmMemDescent{});
+  check("backprop with the memory", altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}});
   check("AmSgd", AmSgd{});
   check("Adam", Adam{});
   check("Sgd", Sgd{});
@@ -166,8 +171,9 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
       INFO(name << ", " << threads << " threads");
       Network<float> net{layers, SoftmaxCrossEntropy{}, algorithm, Seed{2}};
       net.set_threads(threads);
-      net.step(problem.x, problem.y);
       net.step(problem.x.leftCols(64), problem.y.head(64));
+      CHECK(support::allocations([&] { net.step(problem.x.leftCols(64), problem.y.head(64)); }) == 0);
+      net.step(problem.x, problem.y);
       CHECK(support::allocations([&] {
               for (const Index samples : {200, 64, 200}) {
                 const auto report = net.step(problem.x.leftCols(samples), problem.y.head(samples));
@@ -182,6 +188,12 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
     check(name, support::recurrent<float>(28, 28, 30, 10), algorithm);
   });
   check("signs", support::sign_net<float>({784, 500, 500, 10}), AmAdam{});
+  AmAdam twice;
+  twice.weight_iterations = 2;
+  check("two weight iterations", mlp<float>({784, 50, 50, 10}, true), twice);
+  Sgd decayed;
+  decayed.weight_decay = 0.001;
+  check("weight decay", mlp<float>({784, 50, 50, 10}, true), decayed);
 }
 #endif
 
@@ -336,7 +348,7 @@ TEST_CASE("running statistics move once a step") {
 TEST_CASE("a trained network goes on with another algorithm") {
   const Problem<double> problem{12, 3, 40};
   Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}};
-  CHECK(net.algorithm<AmAdam>() != nullptr);
+  CHECK(net.algorithm().options<AmAdam>() != nullptr);
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     INFO(name);
     const auto weights = parameters(net);
@@ -344,8 +356,8 @@ TEST_CASE("a trained network goes on with another algorithm") {
     CHECK(parameters(net) == weights);
     CHECK(net.step(problem.x, problem.y));
   });
-  CHECK(net.algorithm<AmAdam>() == nullptr);
-  CHECK(net.algorithm<Sgd>() != nullptr);
+  CHECK(net.algorithm().options<AmAdam>() == nullptr);
+  CHECK(net.algorithm().options<Sgd>() != nullptr);
 }
 
 TEST_CASE("predictions are the same from many threads at once, and for any cut of the samples") {
@@ -379,6 +391,13 @@ TEST_CASE("derivatives agree with central differences, through every layer and l
   CHECK((Network<double>{other, altmin::Hinge{}, Adam{}}.check_gradients(problem.x, problem.y).error) < 1e-7);
 }
 
+TEST_CASE("a pair that does not suit is refused at construction") {
+  const altmin::Pair descent{altmin::Backprop{}, altmin::DescentRule{}};
+  CHECK(message<OptionError>([&] {
+          Network<double>{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, descent};
+        }) == "Pair: its weight rule requires a signal that moves codes, such as MovedCodes");
+}
+
 TEST_CASE("options out of range are named") {
   const auto made = [](const auto& algorithm) {
     return [&] { Network<double>{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, algorithm}; };
@@ -405,7 +424,12 @@ TEST_CASE("options out of range are named") {
 
   Network<double> net{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, AmAdam{}};
   const auto before = net;
-  CHECK_THROWS_AS(net.set_threads(-1), OptionError);
+  for (const int threads : {-1, 1025, std::numeric_limits<int>::max()}) {
+    CHECK(message<OptionError>([&] { net.set_threads(threads); }) ==
+          "threads must be 0 (all that are available) to 1024, got " + std::to_string(threads));
+  }
+  net.set_threads(1024);
+  CHECK(net.threads() == 1024);
   CHECK_THROWS_AS(net.set_algorithm(adam), OptionError);
   CHECK(net == before);
 }
@@ -415,4 +439,120 @@ TEST_CASE("streaming a network prints its summary") {
   out << Network<float>{mlp<float>({784, 500, 10}), SoftmaxCrossEntropy{}, AmAdam{}};
   CHECK_THAT(out.str(), ContainsSubstring("weight 500 x 784, bias 500 x 1"));
   CHECK_THAT(out.str(), ContainsSubstring("397510 parameters"));
+}
+
+TEST_CASE("a single label is an integer of any type, and fits into an int") {
+  const Problem<double> problem{4, 3, 6};
+  const Network<double> net{mlp<double>({4, 5, 3}), SoftmaxCrossEntropy{}, Adam{}};
+  const auto stepped = [&](auto label) {
+    auto copy = net;
+    copy.step(problem.x.col(0), label);
+    return copy;
+  };
+  const auto expected = stepped(1);
+  CHECK(stepped(1L) == expected);
+  CHECK(stepped(true) == expected);
+  CHECK(stepped(static_cast<unsigned char>(1)) == expected);
+  CHECK(stepped(std::size_t{1}) == expected);
+  CHECK_FALSE(stepped(2) == expected);
+  CHECK(message<DataError>([&] { stepped(std::int64_t{1} << 32 | 1); }) == "label: expected an int, got 4294967297");
+  CHECK(message<DataError>([&] { stepped(4294967295U); }) == "label: expected an int, got 4294967295");
+  CHECK(message<DataError>([&] { stepped(-1L); }) == "SoftmaxCrossEntropy: label of sample 0: expected 0 to 2, got -1");
+}
+
+TEST_CASE("networks that share threads train to the same bits, also from two threads at once") {
+  const Problem<float> problem{12, 3, 40};
+  std::vector<Network<float>> alone;
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
+    alone.emplace_back(everything<float>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{seed});
+    alone.back().set_threads(1);
+  }
+  auto shared = alone;
+  shared[0].set_threads(3);
+  for (auto& net : shared) net.share_threads(shared.front());
+  CHECK(shared[2].threads() == 3);
+  auto copy = shared[1];
+  CHECK(copy.shares_threads());
+  CHECK_FALSE(alone[0].shares_threads());
+
+  const auto train = [&](Network<float>& net) {
+    for (int i = 0; i < 20; ++i) {
+      net.step(problem.x, problem.y);
+      net.predict(problem.x);
+    }
+  };
+  for (auto& net : alone) train(net);
+  std::vector<std::thread> users;
+  for (auto& net : shared) users.emplace_back([&train, &net] { train(net); });
+  train(copy);
+  for (auto& user : users) user.join();
+  CHECK(shared == alone);
+  CHECK(copy == alone[1]);
+
+  shared.resize(1, copy);  // the others go; the pool stays
+  shared[0].set_threads(1);
+  CHECK_FALSE(shared[0].shares_threads());
+  CHECK(copy.threads() == 3);
+  train(copy);
+  train(alone[1]);
+  CHECK(copy == alone[1]);
+}
+
+#if ALTMIN_TESTS_FORK
+TEST_CASE("a child process trains, predicts with and destroys the network of its parent") {
+  const Problem<float> problem{12, 3, 40};
+  auto net = std::make_unique<Network<float>>(everything<float>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{1});
+  net->set_threads(3);
+  net->step(problem.x, problem.y);
+  CHECK(support::holds_in_child([&] {
+    net.reset();
+    return true;
+  }));
+#if ALTMIN_FORKED_THREADS
+  auto expected = *net;
+  expected.step(problem.x, problem.y);
+  const Matrix<float> scores = net->predict(problem.x);
+  CHECK(support::holds_in_child([&] {
+    const bool same = net->predict(problem.x) == scores;
+    net->step(problem.x, problem.y);
+    const bool trained = *net == expected;
+    net.reset();
+    return same && trained;
+  }));
+#endif
+  CHECK(net->step(problem.x, problem.y));
+}
+#endif
+
+// What a program meets that opens both namespaces: of our names for users, Eigen has Dense, Matrix and Vector as well.
+namespace both {
+
+using namespace Eigen;
+using namespace altmin;
+using altmin::Dense;
+
+Network<double> network() {
+  Layers<double> layers{Shape{1, 6, 6}};
+  layers.add(Conv2d{2, 3}).add(MaxPool2d{2}).add(AvgPool2d{2}).add(Identity{}).add(Dense{4}).add(BatchNorm{});
+  layers.add(Relu{}).add(Dropout{0.5}).add(Dense{4}).add(LeakyRelu{}).add(Dense{4}).add(Tanh{}).add(Dense{4});
+  layers.add(Sigmoid{}).add(Dense{4}).add(Sign{}).add(BinaryDense{2});
+  return {layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{1}};
+}
+
+FitReport train(Network<double>& net, const Dataset<double>& data) {
+  FitOptions options;
+  options.last_batch = LastBatch::drop;
+  options.epochs = 1;
+  options.batch_size = 10;
+  return fit(net, data, options, Validation{data}, History{}, EarlyStopping{}, TimeLimit{1e6}, CosineDecay{});
+}
+
+}  // namespace both
+
+TEST_CASE("a program may open Eigen's namespace as well, and name ours where both have one") {
+  auto net = both::network();
+  altmin::Random random{Seed{1}};
+  const altmin::Dataset<double> data{support::random_matrix<double>(36, 20, random), Labels::Zero(20)};
+  CHECK(both::train(net, data));
+  CHECK(evaluate(net, data).samples == 20);
 }

@@ -67,8 +67,8 @@ altmin::Layers<Scalar> convolutional(Index height, Index width, Index outputs, b
 }
 
 /// All parameters of a network, in one list.
-template <class Scalar, class... Extra>
-std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar, Extra...>& net) {
+template <class Scalar>
+std::vector<Matrix<Scalar>> parameters(const altmin::Network<Scalar>& net) {
   std::vector<Matrix<Scalar>> result;
   for (const auto& layer : net.layers()) {
     for (const auto& parameter : layer.parameters()) result.push_back(parameter.value());

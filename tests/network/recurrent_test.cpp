@@ -110,7 +110,7 @@ TEST_CASE("a step is asked for what brings the next one to its target") {
   net.layers()[0].parameters()[1].values() = net.layers()[0].parameters()[1].value().cwiseAbs();
   const Matrix<double> w = net.layers()[0].parameters()[1].value();
   REQUIRE(net.step(problem.x, problem.y));
-  const Matrix<double> displacement = net.algorithm<AmAdam>()->displacement(0);
+  const Matrix<double> displacement = net.algorithm().displacement(0);
   const Matrix<double> normal = w.transpose() * w + Matrix<double>::Identity(4, 4);
   for (Index t = 0; t + 1 < sequence_length; ++t) {
     const Matrix<double> asked = w.transpose() * displacement.middleRows(4 * (t + 1), 4);
@@ -124,7 +124,7 @@ TEST_CASE("all steps of a sequence learn from a signal of the same size") {
   layers.add(Recurrent{4}).add(LastStep{}).add(Tanh{}).add(Dense{3});
   Network<double> net{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{3}};
   REQUIRE(net.step(problem.x, problem.y));
-  const auto& am = *net.algorithm<AmAdam>();
+  const auto& am = net.algorithm();
   const Matrix<double> asked = am.target_displacement(0);
   const double last = am.displacement(0).bottomRows(4).norm();
   for (Index t = 0; t < 30; ++t) CHECK(asked.middleRows(4 * t, 4).norm() == Approx(last));
@@ -140,7 +140,7 @@ TEST_CASE("the weights of a recurrent layer see the updated codes of the steps b
     Network<double> net{stacked<double>(Nonlinearity::tanh, true), MeanSquaredError{}, am, Seed{3}};
     const auto weights = parameters(net);
     const auto report = net.step(problem.x, problem.y);
-    const auto& algorithm = *net.algorithm<AmSgd>();
+    const auto& algorithm = net.algorithm();
     for (const Index l : {0, 1}) {
       const auto* weight = &weights[static_cast<std::size_t>(3 * l)];
       const Index units = weight[1].rows();
@@ -177,10 +177,10 @@ TEST_CASE("where codes do not move, a recurrent layer stands still exactly") {
   });
 }
 
-TEST_CASE("a recurrent layer is cut off above itself") {
+TEST_CASE("a block ends with a recurrent layer") {
   Layers<double> layers{Shape{1, sequence_length, step_features}};
   layers.add(Recurrent{4}).add(BatchNorm{}).add(Tanh{}).add(LastStep{}).add(Dense{3});
-  const auto parts = cut_into_blocks(layers);
+  const auto parts = divide_into_blocks(layers);
   REQUIRE(parts.size() == 2);
   CHECK(parts[1].first == 1);
   CHECK_THROWS_WITH((Network<double>{Layers<double>{Shape{1, sequence_length, step_features}}.add(Recurrent{4}),

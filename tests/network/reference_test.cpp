@@ -163,8 +163,8 @@ void for_each_parameter(altmin::Network<double>& net, const Case& reference, Vis
   const auto names = map_names(reference);
   std::size_t map = 0;
   for (auto& layer : net.layers()) {
-    if (layer.role() == altmin::Role::nonlinearity) continue;
-    const bool normalization = layer.role() == altmin::Role::normalization;
+    if (layer.traits().role == altmin::Role::nonlinearity) continue;
+    const bool normalization = layer.traits().role == altmin::Role::normalization;
     if (!normalization) ++map;
     REQUIRE(map <= names.size());
     for (auto& parameter : layer.parameters()) {
@@ -199,13 +199,12 @@ void check_training(const Case& reference) {
     const Labels labels = reference.array(step + "y").batch().cast<int>();
     const auto report = net.step(reference.array(step + "x").batch(), labels);
     REQUIRE(report);
-    const auto* am = net.algorithm<altmin::AmAdam>();
-    REQUIRE(am != nullptr);
-    for (Index l = 0; l < am->code_count(); ++l) {
+    const auto& am = net.algorithm();
+    for (Index l = 0; l < am.code_count(); ++l) {
       const std::string number = std::to_string(l);
-      check_close(step + "forward_code" + number, am->forward_code(l),
+      check_close(step + "forward_code" + number, am.forward_code(l),
                   reference.array(step + "forward_code" + number).batch());
-      check_close(step + "code" + number, am->code(l), reference.array(step + "code" + number).batch());
+      check_close(step + "code" + number, am.code(l), reference.array(step + "code" + number).batch());
     }
     for_each_parameter(net, reference, [&](const std::string& name, altmin::Parameter<double>& parameter) {
       check_close(step + name, parameter.value(), parameter_value(reference.array(step + name)));
@@ -219,7 +218,7 @@ void check_training(const Case& reference) {
 
 void check_memory(const Case& reference) {
   altmin::Workers<double> workers{1};
-  const auto lane = workers.lane();
+  const auto worker = workers.worker();
   altmin::CoactivationMemory<double> memory{static_cast<Index>(reference.option("output")),
                                             static_cast<Index>(reference.option("input"))};
   Eigen::MatrixXd weight = reference.array("init/weight").matrix();
@@ -227,8 +226,9 @@ void check_memory(const Case& reference) {
     const std::string update = "update" + std::to_string(u) + "/";
     const Eigen::MatrixXd inputs = reference.array(update + "input_code").batch().cwiseMax(0);
     const Eigen::MatrixXd codes = reference.array(update + "output_code").batch();
-    memory.add(lane, inputs, codes, reference.option("eta"));
-    memory.descend(lane, weight, reference.option("lambda_weight"), static_cast<int>(reference.option("sweeps")), 1e-3);
+    memory.add(worker, inputs, codes, reference.option("eta"));
+    memory.descend(worker, weight, reference.option("lambda_weight"), static_cast<int>(reference.option("sweeps")),
+                   1e-3);
     check_close(update + "A", memory.inputs(), reference.array(update + "A").matrix());
     check_close(update + "B", memory.targets(), reference.array(update + "B").matrix());
     check_close(update + "weight", weight, reference.array(update + "weight").matrix());

@@ -115,11 +115,45 @@ TEST_CASE("a progress bar says why training ended early, and ends its line whate
   CHECK_THAT(out.str(), ContainsSubstring("\nstep 1: a code update diverged; no weight moved\n"));
 
   auto data = support::rings(100);
-  data.mutable_x()(0, 99) = NAN;
+  struct Spoil {
+    Dataset<float>& data;
+    void after_step(const Training<float>&) { data.mutable_x()(0, 99) = NAN; }
+  };
   auto sound = support::network();
   std::ostringstream broken;
   FitOptions options = two_epochs();
   options.shuffle = false;
-  CHECK_THROWS_AS(fit(sound, data, options, ProgressBar{broken}), DataError);
+  CHECK_THROWS_AS(fit(sound, data, options, ProgressBar{broken}, Spoil{data}), DataError);
+  CHECK_THAT(broken.str(), ContainsSubstring("epoch 1/2"));
   CHECK(broken.str().back() == '\n');
+}
+
+TEST_CASE("a validation set that does not fit is refused before the first step", "[callbacks]") {
+  const auto data = support::rings(100);
+  auto net = support::network();
+  const auto before = net;
+  const auto message = [&](const Dataset<float>& other) {
+    try {
+      fit(net, data, two_epochs(), Validation{other});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string{};
+  };
+  using Samples = Matrix<float>;
+  CHECK(message({Samples::Ones(3, 5), Labels::Zero(5)}) ==
+        "Validation: samples: expected 2 features (rows), got 3 x 5");
+  CHECK(message({Samples::Ones(2, 5), Samples::Ones(2, 5)}) ==
+        "Validation: SoftmaxCrossEntropy: expected a vector of integer labels, got a matrix of values of 2 x 5");
+  CHECK(message({Samples::Ones(2, 5), Labels::LinSpaced(5, 0, 4)}) ==
+        "Validation: SoftmaxCrossEntropy: label of sample 2: expected 0 to 1, got 2");
+  CHECK(message({Samples(2, 0), Labels(0)}) == "Validation: expected at least 1 sample, got an empty data set");
+  Samples broken = Samples::Ones(2, 5);
+  broken(1, 3) = INFINITY;
+  CHECK(message({broken, Labels::Zero(5)}) == "Validation: samples: feature 1 of sample 3 is not finite");
+  const Dataset<float> narrow{Samples::Ones(1, 5), Labels::Zero(5)};
+  CHECK_THROWS_AS(fit(net, data, two_epochs(), Validation{narrow}), ShapeError);
+  const Dataset<float> spoilt{broken, Labels::Zero(5)};
+  CHECK_THROWS_AS(fit(net, data, two_epochs(), Validation{spoilt}), DataError);
+  CHECK(net == before);
 }

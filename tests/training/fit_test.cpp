@@ -1,4 +1,5 @@
 #include <altmin/altmin.hpp>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -134,9 +135,13 @@ TEST_CASE("no epochs: no step, but a beginning and an end", "[fit]") {
   FitOptions options;
   options.epochs = 0;
   Diary diary;
-  const FitReport report = fit(net, support::rings(10), options, diary);
+  const auto data = support::rings(10);
+  std::feclearexcept(FE_ALL_EXCEPT);
+  const FitReport report = fit(net, data, options, diary);
+  CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0);
   CHECK(diary.lines == std::vector<std::string>{"begin 0/0/0", "end 0/0/0: all epochs are done"});
   CHECK(std::isnan(report.loss));
+  CHECK_FALSE(std::signbit(report.loss));  // would print as "-nan"
   CHECK(report.steps == 0);
   CHECK(net == support::network());
 }
@@ -225,7 +230,7 @@ TEST_CASE("a callback ends training by true or by a reason", "[fit]") {
   CHECK(by_true.epochs == 2);
 
   struct Never {
-    bool begin(Training<Net>&) const { return true; }
+    bool begin(Training<float>&) const { return true; }
   };
   CHECK(fit(net, data, three_epochs(), Never{}).steps == 0);
 
@@ -240,7 +245,7 @@ TEST_CASE("a callback may change the network", "[fit]") {
   fit(net, support::rings(100), three_epochs(), [](auto& t) {
     if (t.epoch == 1) t.net.set_algorithm(Adam{});
   });
-  CHECK(net.algorithm<Adam>() != nullptr);
+  CHECK(net.algorithm().options<Adam>() != nullptr);
 }
 
 TEST_CASE("a step that fails ends training, unless such steps are tolerated", "[fit]") {
@@ -303,6 +308,63 @@ TEST_CASE("fit refuses what cannot work before the first step", "[fit]") {
   CHECK(normalized.steps() == 0);
   options.last_batch = LastBatch::drop;
   CHECK(fit(normalized, data, options).steps == 2);
+}
+
+TEST_CASE("fit names a sample that does not fit by its number in the data set, before the first step", "[fit]") {
+  auto net = support::network();
+  const auto before = net;
+  Diary diary;
+  const auto message = [&](const auto& data) {
+    try {
+      fit(net, data, three_epochs(), diary);
+    } catch (const DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string{};
+  };
+  auto data = support::rings(100);
+  data.mutable_x()(1, 97) = NAN;
+  CHECK(message(data) == "samples: feature 1 of sample 97 is not finite");
+  const auto sound = support::rings(100);
+  Labels y = sound.y();
+  y(61) = 2;
+  CHECK(message(Dataset<float>{sound.x(), y}) == "SoftmaxCrossEntropy: label of sample 61: expected 0 to 1, got 2");
+  CHECK_THROWS_AS(fit(net, Dataset<float>{Matrix<float>::Ones(3, 50), Labels::Zero(50)}, three_epochs(), diary),
+                  ShapeError);
+  CHECK(net == before);
+  CHECK(diary.lines.empty());
+  CHECK(fit(net, sound, three_epochs()));
+}
+
+TEST_CASE("after an exception in fit the network's scales are what they were before", "[fit]") {
+  const auto data = support::rings(100);
+  struct Throw {
+    void after_step(const Training<float>& t) const {
+      if (t.step == 8) throw std::runtime_error("enough");
+    }
+  };
+  for (const double scale : {1.0, 0.25}) {
+    auto net = support::network();
+    net.set_rate_scale(scale);
+    net.set_mu_scale(2 * scale);
+    double rate = 0;
+    double mu = 0;
+    const auto look = [&](const auto& t) {
+      rate = t.net.rate_scale();
+      mu = t.net.mu_scale();
+    };
+    CHECK_THROWS_WITH(fit(net, data, three_epochs(), HalveEvery{1}, GrowMu{4}, look, Throw{}), "enough");
+    CHECK(rate == 0.25);  // the schedules were at work
+    CHECK(mu == 16);
+    CHECK(net.rate_scale() == scale);
+    CHECK(net.mu_scale() == 2 * scale);
+    CHECK_THROWS_WITH(fit(net, data, three_epochs(), CosineDecay{}, Throw{}), "enough");
+    CHECK(net.rate_scale() == scale);
+    CHECK(net.mu_scale() == 2 * scale);
+  }
+  auto net = support::network();  // what a callback sets stays, if training ends by itself
+  fit(net, data, three_epochs(), [](auto& t) { t.net.set_rate_scale(0.5); });
+  CHECK(net.rate_scale() == 0.5);
 }
 
 TEST_CASE("a report streams as a line", "[fit]") {

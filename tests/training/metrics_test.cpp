@@ -1,4 +1,5 @@
 #include <altmin/altmin.hpp>
+#include <cfenv>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -166,4 +167,44 @@ TEST_CASE("evaluate refuses what does not fit the network", "[metrics]") {
   CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(3, 1), Labels::Zero(1)}), ShapeError);
   CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(2, 1), Labels::Constant(1, 2)}), DataError);
   CHECK_THROWS_AS(evaluate(net, Dataset<double>{Matrix<double>::Zero(2, 1), Matrix<double>::Zero(2, 1)}), ShapeError);
+}
+
+TEST_CASE("what is not defined is computed without a floating-point exception, and prints as a dash", "[metrics]") {
+  Matrix<Index> confusion = Matrix<Index>::Zero(3, 3);
+  confusion(0, 0) = 3;
+  confusion(0, 2) = 1;
+  const Labels one_class = Labels::Ones(2);
+  std::feclearexcept(FE_ALL_EXCEPT);
+  const Vector<double> found = recall(confusion);
+  const double auc = roc_auc(Eigen::Vector2d{1, 2}, one_class);
+  const std::string loss = streamed(FitReport{});
+  const double mean = Progress{}.loss();
+  CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW) == 0);
+  CHECK(found(0) == 0.75);
+  for (const double undefined : {found(1), found(2), auc, mean}) {
+    CHECK(std::isnan(undefined));
+    CHECK_FALSE(std::signbit(undefined));  // would print as "-nan"
+  }
+  CHECK(loss == "0 epochs, 0 steps, loss -, 0.0 s: ");
+}
+
+TEST_CASE("many classes have an accuracy, and no confusion matrix", "[metrics]") {
+  const Index classes = 40000;
+  Vector<double> bias = Vector<double>::Zero(classes);
+  bias(39999) = 1;
+  const auto net = affine(Matrix<double>::Zero(classes, 1), bias);
+  Labels y(600);
+  for (Index t = 0; t < y.size(); ++t) y(t) = t % 3 == 0 ? 39999 : static_cast<int>(t);
+  const Metrics metrics = evaluate(net, Dataset<double>{Matrix<double>::Ones(1, y.size()), y});
+  CHECK(metrics.classes == classes);
+  CHECK(metrics.confusion.size() == 0);
+  CHECK(metrics.accuracy == Approx(1 / 3.0));
+  CHECK(metrics.loss == Approx(std::log(classes - 1 + std::exp(1.0)) - 1 / 3.0).epsilon(1e-12));
+  CHECK_THAT(streamed(metrics), ContainsSubstring(", accuracy 33.33 % (40000 classes)"));
+
+  const auto largest = affine(Matrix<double>::Zero(Metrics::most_confused, 1), Vector<double>::Zero(1000));
+  const Metrics held = evaluate(largest, Dataset<double>{Matrix<double>::Ones(1, 3), Labels::Constant(3, 999)});
+  CHECK(held.classes == 1000);
+  CHECK(held.confusion(999, 0) == 3);
+  CHECK(held.confusion.sum() == 3);
 }

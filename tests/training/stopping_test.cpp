@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <altmin/altmin.hpp>
+#include <cfenv>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -157,7 +159,7 @@ TEST_CASE("early stopping goes on with a resumed run, and starts anew with a new
   net = album.nets[2];  // as a checkpoint has it
   struct GoOn {
     Progress progress;
-    void begin(Training<Net>& t) const { static_cast<Progress&>(t) = progress; }
+    void begin(Training<float>& t) const { static_cast<Progress&>(t) = progress; }
   };
   const FitReport resumed = fit(net, data, epochs(7), GoOn{album.progress[2]}, script, stopping);
   CHECK(resumed.reason == report.reason);
@@ -177,12 +179,52 @@ TEST_CASE("early stopping refuses what it cannot watch", "[stopping]") {
   CHECK(net.steps() == 0);
   CHECK_THROWS_WITH(fit(net, data, epochs(1), EarlyStopping{}, Validation{data}),
                     "EarlyStopping: expected a Validation before it in the call of fit(), got none");
+  std::optional<Validation<float>> none;
+  History history;
+  std::ostringstream out;
+  const auto print = [&](const auto& t) { out << t.epoch; };
+  CHECK_THROWS_AS(fit(net, data, epochs(1), none, history, HalveEvery{}, GrowMu{}, CosineDecay{}, ProgressBar{out},
+                      TimeLimit{9}, print, EarlyStopping{}, Validation{data}),
+                  OptionError);
+  CHECK(net.steps() == 0);  // before an epoch of training
+  CHECK(out.str().empty());
+  none.emplace(data);
+  CHECK(fit(net, data, epochs(1), none, print, EarlyStopping{}));
+  // One's own callback may set the metrics, by what says so or by what does not.
+  CHECK(fit(
+      net, data, epochs(1), [](auto& t) { t.validation = Metrics{}; }, EarlyStopping{}));
+  const Index steps = net.steps();
+  CHECK_THROWS_AS(fit(
+                      net, data, epochs(1), [](Training<float>&) {}, EarlyStopping{}),
+                  OptionError);
+  CHECK(net.steps() == steps + 3);
 
   Net regression{Layers<float>{1}.add(Dense{1}), MeanSquaredError{}, Sgd{}};
   const Dataset<float> line{Matrix<float>::Random(1, 50), Matrix<float>(Matrix<float>::Random(1, 50))};
   CHECK_THROWS_WITH(fit(regression, line, epochs(1), Validation{line}, EarlyStopping{1, Metric::accuracy}),
                     "EarlyStopping: metric accuracy expects a Validation with labels, got one with real targets");
+  CHECK(regression.steps() == 0);
   CHECK(fit(regression, line, epochs(2), Validation{line}, EarlyStopping{}));
+}
+
+TEST_CASE("early stopping compares without a floating-point exception", "[stopping]") {
+  EarlyStopping stopping;
+  auto net = network();
+  const auto data = support::rings(40);
+  const FitOptions options = epochs(4);
+  Training<float> training{{}, net, data, options, 1};
+  training.may_be_validated = true;
+  training.validation.emplace();
+  std::feclearexcept(FE_ALL_EXCEPT);
+  stopping.begin(training);
+  for (const double loss : {double{NAN}, 3.0, double{NAN}, 2.0}) {
+    ++training.epoch;
+    training.validation->loss = loss;
+    stopping.after_epoch(training);
+  }
+  CHECK(std::fetestexcept(FE_INVALID) == 0);
+  CHECK(stopping.best_epoch == 4);
+  CHECK(stopping.best == 2);
 }
 
 TEST_CASE("the time limit counts seconds of training", "[stopping]") {
@@ -197,6 +239,8 @@ TEST_CASE("the time limit counts seconds of training", "[stopping]") {
   for (const double seconds : {0.0, -1.0, double{NAN}}) {
     CHECK_THROWS_AS(fit(net, data, epochs(1), TimeLimit{seconds}), OptionError);
   }
+  CHECK_THROWS_WITH(fit(net, data, epochs(1), TimeLimit{INFINITY}),
+                    "TimeLimit: seconds must be above 0 and finite, got inf");
 }
 
 TEST_CASE("an optional callback is called where there is one", "[stopping]") {

@@ -9,7 +9,7 @@ namespace altmin {
 template <class Scalar>
 class Buffer {
  public:
-  /// Takes a shape; the contents become undefined.
+  /// Takes a shape; the contents become unspecified.
   void fit(Index rows, Index columns) {
     if (rows * columns > memory_.size()) memory_.resize(rows * columns);
     rows_ = rows;
@@ -18,6 +18,7 @@ class Buffer {
 
   Index rows() const { return rows_; }
   Index columns() const { return columns_; }
+  Index size() const { return rows_ * columns_; }
   Index bytes() const { return memory_.size() * static_cast<Index>(sizeof(Scalar)); }
 
   View<Scalar> view() { return {memory_.data(), rows_, columns_, rows_}; }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "altmin/core/error.hpp"
@@ -72,14 +73,14 @@ std::uint64_t fingerprint(const Dataset<Scalar>& data) {
 }
 
 /// Of data that are in memory, once.
-template <class Net>
-void take_fingerprint(Training<Net>& training) {
+template <class Scalar>
+void take_fingerprint(Training<Scalar>& training) {
   if (training.fingerprint == 0 && training.data.size() > 0) training.fingerprint = fingerprint(training.data);
 }
 
-/// What a run that goes on must have in common with the one that stopped, besides the network.
-template <class Net>
-nlohmann::json place_in_data(const Training<Net>& training) {
+/// What a run that continues must have in common with the one that stopped, besides the network.
+template <class Scalar>
+nlohmann::json place_in_data(const Training<Scalar>& training) {
   auto json = options_to_json(training.options);
   json.erase("epochs");
   json.erase("tolerated_failures");
@@ -89,8 +90,12 @@ nlohmann::json place_in_data(const Training<Net>& training) {
 }
 
 /// Throws OptionError where two places in data differ. The data's fingerprint is compared where both have one: files of
-/// earlier versions, and runs on a stream that can be read only once, have none.
+/// earlier versions, and runs on a stream that can be read only once, have none. Earlier files also lack the
+/// augmentation: there was none.
 inline void require_same_place(nlohmann::json expected, nlohmann::json got, const std::string& path) {
+  if (got.is_object() && expected.contains("augmentation")) {
+    got.emplace("augmentation", options_to_json(Augmentation{}));
+  }
   const auto take = [](nlohmann::json& place) {
     const nlohmann::json data = place.is_object() ? place.value("data", nlohmann::json{}) : nlohmann::json{};
     if (place.is_object()) place.erase("data");
@@ -119,28 +124,28 @@ struct Checkpoint {
   Index every_steps = 0;  ///< saves after every so many steps, too; 0: it does not
   Notes notes{};          ///< texts of your own; "fit" is replaced
 
-  template <class Net>
-  void begin(Training<Net>& training) const {
+  template <class Scalar>
+  void begin(Training<Scalar>& training) const {
     detail::require_option(every_steps >= 0, "Checkpoint: every_steps", "must be 0 or more", double(every_steps));
     OutputFile{path}.require_writable();
     detail::take_fingerprint(training);
   }
-  template <class Net>
-  void after_step(Training<Net>& training) const {
+  template <class Scalar>
+  void after_step(Training<Scalar>& training) const {
     if (every_steps > 0 && training.step % every_steps == 0) save(training, false);
   }
-  template <class Net>
-  void after_epoch(Training<Net>& training) const {
+  template <class Scalar>
+  void after_epoch(Training<Scalar>& training) const {
     save(training, false);
   }
-  template <class Net>
-  void end(Training<Net>& training, const FitReport&) const {
+  template <class Scalar>
+  void end(Training<Scalar>& training, const FitReport&) const {
     save(training, true);
   }
 
  private:
-  template <class Net>
-  void save(const Training<Net>& training, bool last) const {
+  template <class Scalar>
+  void save(const Training<Scalar>& training, bool last) const {
     if (!last && OutputFile{path}.in_place()) return;
     Notes all = notes;
     all["fit"] = detail::place_in_data(training).dump();
@@ -148,36 +153,52 @@ struct Checkpoint {
   }
 };
 
-/// A callback of fit(): goes on from a checkpoint, where the file exists; network and progress are the saved ones. It
+/// A callback of fit(): continues from a checkpoint, where the file exists; network and progress are the saved ones. It
 /// stands before all other callbacks. Throws FormatError for a damaged file, and OptionError where network, data or
-/// options of fit() are not those of the saved run; more epochs may be asked for. The data are those of the saved run
+/// options of fit() are not those of the saved run; more epochs may be set. The data are those of the saved run
 /// if their number and a hash of them are: of all samples, or, where these are more than 16 million numbers, of so many
-/// spread evenly. (A checkpoint of an earlier version has no hash.)
+/// spread evenly. (A checkpoint of an earlier version has no hash.) Kinds of your own need not be named: the network
+/// has them.
 struct Resume {
   std::string path;
 
-  template <class Net>
-  void begin(Training<Net>& training) const {
+  template <class Scalar>
+  void begin(Training<Scalar>& training) const {
     if (!std::filesystem::exists(path)) return;
-    auto saved = load_checkpoint<Net>(path);
-    const auto network = [](const Net& net) {
-      auto architecture = detail::architecture(net);
-      for (auto& layer : architecture.layers) layer.frozen.clear();  // that may change from step to step
-      return options_to_json(architecture);
-    };
-    detail::require_same(network(training.net), network(saved.network), path + ": network");
-    if (saved.notes.count("fit") > 0) {
-      const auto place = detail::parse_json(saved.notes["fit"], path + ": fit");
+    Network<Scalar> network = training.net;
+    Progress progress;
+    const Notes notes = detail::parse_file(path, [&](std::string_view bytes) {
+      const auto [file, architecture] = detail::parse_model_file(bytes);
+      require_same_network(detail::architecture_of(network), architecture);
+      detail::TensorReader reader{file};
+      for (Index i = 0; i < network.layers().size(); ++i) {
+        detail::freeze_parameters(network.layers()[i], architecture.layers[std::size_t(i)], detail::where_is_layer(i));
+      }
+      detail::read_layers(reader, network.layers());
+      detail::read_training(file, reader, network, progress);
+      return file.notes;
+    });
+    const auto fit = notes.find("fit");
+    if (fit != notes.end()) {
+      const auto place = detail::parse_json(fit->second, path + ": fit");
       detail::take_fingerprint(training);
       detail::require_same_place(detail::place_in_data(training), place, path);
     }
-    if (saved.progress.epoch > training.options.epochs) {
+    if (progress.epoch > training.options.epochs) {
       throw OptionError(path + ": expected at most " + detail::text(training.options.epochs) +
-                        " epochs, as in the run that goes on, got " + detail::text(saved.progress.epoch));
+                        " epochs, as in the run that goes on, got " + detail::text(progress.epoch));
     }
-    saved.network.set_threads(training.net.threads());
-    training.net = std::move(saved.network);
-    static_cast<Progress&>(training) = saved.progress;
+    training.net = std::move(network);
+    static_cast<Progress&>(training) = progress;
+  }
+
+ private:
+  /// Throws OptionError unless the file holds such a network; which parameters are frozen may change from step to step.
+  void require_same_network(detail::Architecture expected, detail::Architecture got) const {
+    for (auto* architecture : {&expected, &got}) {
+      for (auto& layer : architecture->layers) layer.frozen.clear();
+    }
+    detail::require_same(to_json(expected), to_json(got), path + ": network");
   }
 };
 

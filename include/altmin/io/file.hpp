@@ -98,7 +98,7 @@ inline std::string read_file(const std::string& path) {
     const ::ssize_t count = ::read(file.get(), &bytes[done], bytes.size() - done);
     if (count < 0 && errno == EINTR) continue;
     require(count >= 0);
-    if (count == 0) break;  // somebody has cut it meanwhile
+    if (count == 0) break;  // the file has been truncated meanwhile
     done += static_cast<std::size_t>(count);
   }
   bytes.resize(done);

@@ -3,37 +3,23 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "altmin/core/error.hpp"
-#include "altmin/core/fields.hpp"
+#include "altmin/core/field_visitor.hpp"
 #include "altmin/training/text.hpp"
+
+/// Options structs as JSON, by their fields(): an object of booleans, numbers ("inf", "-inf", "nan" where JSON has
+/// none), strings, names of enumerators, lists, null for what is not set, and objects.
 
 namespace altmin {
 
 namespace detail {
-
-template <class T>
-constexpr bool is_vector = false;
-template <class T>
-constexpr bool is_vector<std::vector<T>> = true;
-
-template <class T>
-constexpr bool is_map = false;
-template <class T>
-constexpr bool is_map<std::map<std::string, T>> = true;
-
-template <class T>
-constexpr bool is_optional = false;
-template <class T>
-constexpr bool is_optional<std::optional<T>> = true;
 
 /// What a message shows of text that a stranger wrote: its beginning, in ASCII.
 inline std::string shown(std::string_view text) {
@@ -106,121 +92,225 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& where
   }
 }
 
+/// What JSON visitors share: options are no matrices.
+class JsonVisitor : public FieldVisitor {
+ public:
+  void matrix(const std::string& name, Matrix<float>&) override { refuse(name); }
+  void matrix(const std::string& name, Matrix<double>&) override { refuse(name); }
+  void array(const std::string& name, Matrix<float>&, const ArrayFormat&) override { refuse(name); }
+  void array(const std::string& name, Matrix<double>&, const ArrayFormat&) override { refuse(name); }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& name) {
+    throw Error("option '" + name + "': expected no matrix, which belongs to the state");
+  }
+};
+
+/// Writes what it is shown.
+class JsonWriter : public JsonVisitor {
+ public:
+  explicit JsonWriter(nlohmann::json& root) : open_{&root} { root = nlohmann::json::object(); }
+
+  void boolean(const std::string& name, bool& value) override { place(name) = value; }
+  void integer(const std::string& name, std::int64_t& value, std::int64_t, std::int64_t) override {
+    place(name) = value;
+  }
+  void natural(const std::string& name, std::uint64_t& value, std::uint64_t) override { place(name) = value; }
+  void real(const std::string& name, double& value) override {
+    nlohmann::json& to = place(name);
+    if (std::isfinite(value)) {
+      to = value;
+    } else {
+      to = number(value);
+    }
+  }
+  void text(const std::string& name, std::string& value) override { place(name) = value; }
+  void choice(const std::string& name, std::size_t& value, Span<const char* const> names) override {
+    place(name) = names[static_cast<Index>(value)];
+  }
+  void json(const std::string& name, nlohmann::json& value) { place(name) = value; }
+
+  void enter(const std::string& name) override {
+    nlohmann::json& child = place(name);
+    child = nlohmann::json::object();
+    open_.push_back(&child);
+  }
+  void leave() override { open_.pop_back(); }
+  bool present(const std::string& name, bool value) override {
+    if (!value) place(name) = nullptr;
+    return value;
+  }
+  std::size_t length(std::size_t count) override {
+    *open_.back() = nlohmann::json::array();
+    return count;
+  }
+
+ private:
+  /// Where the next value goes.
+  nlohmann::json& place(const std::string& name) {
+    nlohmann::json& parent = *open_.back();
+    if (name.empty()) return parent;
+    if (!parent.is_array()) return parent[name];
+    parent.push_back(nullptr);
+    return parent.back();
+  }
+
+  std::vector<nlohmann::json*> open_;
+};
+
+/// Replaces what it is shown by what the JSON holds, and leaves what the JSON lacks. Throws FormatError for anything
+/// that has no place, or that its place cannot hold. finish() ends it.
+class JsonReader : public JsonVisitor {
+ public:
+  JsonReader(const nlohmann::json& root, std::string where) { open_.push_back({&root, std::move(where)}); }
+
+  void boolean(const std::string& name, bool& value) override {
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    require(found->is_boolean(), name, "true or false", *found);
+    value = found->get<bool>();
+  }
+  void integer(const std::string& name, std::int64_t& value, std::int64_t least, std::int64_t most) override {
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    const bool fits = found->is_number_unsigned() ? found->get<std::uint64_t>() <= static_cast<std::uint64_t>(most)
+                                                  : found->is_number_integer() && found->get<std::int64_t>() >= least &&
+                                                        found->get<std::int64_t>() <= most;
+    require(fits, name, "a whole number, up to " + std::to_string(most), *found);
+    value = found->get<std::int64_t>();
+  }
+  void natural(const std::string& name, std::uint64_t& value, std::uint64_t most) override {
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    require(found->is_number_unsigned() && found->get<std::uint64_t>() <= most, name,
+            "a whole number of 0 or more, up to " + std::to_string(most), *found);
+    value = found->get<std::uint64_t>();
+  }
+  void real(const std::string& name, double& value) override {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    if (found->is_number()) {
+      value = found->get<double>();
+    } else if (*found == "inf" || *found == "-inf") {
+      value = *found == "inf" ? infinity : -infinity;
+    } else {
+      require(*found == "nan", name, "a number", *found);
+      value = std::numeric_limits<double>::quiet_NaN();
+    }
+  }
+  void text(const std::string& name, std::string& value) override {
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    require(found->is_string(), name, "a string", *found);
+    value = found->get<std::string>();
+  }
+  void choice(const std::string& name, std::size_t& value, Span<const char* const> names) override {
+    const auto* const found = find(name);
+    if (found == nullptr) return;
+    std::string known;
+    for (Index i = 0; i < names.size(); ++i) {
+      if (*found == names[i]) {
+        value = static_cast<std::size_t>(i);
+        return;
+      }
+      known += (i > 0 ? ", " : "") + std::string(names[i]);
+    }
+    require(false, name, "one of " + known, *found);
+  }
+  void json(const std::string& name, nlohmann::json& value) {
+    const auto* const found = find(name);
+    if (found != nullptr) value = *found;
+  }
+
+  void enter(const std::string& name) override {
+    const auto* const found = find(name);
+    open_.push_back({found, path(name)});
+  }
+  void leave() override {
+    finish();
+    open_.pop_back();
+  }
+  bool present(const std::string& name, bool value) override {
+    const auto* const found = find(name);
+    return found == nullptr ? value : !found->is_null();
+  }
+  std::size_t length(std::size_t count) override {
+    Open& list = open_.back();
+    if (list.value == nullptr) return count;
+    require(list.value->is_array(), "", "a list", *list.value);
+    list.kind = Open::Kind::list;
+    return list.value->size();
+  }
+
+  /// Throws FormatError for what has not been read.
+  void finish() {
+    const Open& object = open_.back();
+    if (object.value == nullptr || object.kind != Open::Kind::object) return;
+    require(object.value->is_object(), "", "an object", *object.value);
+    for (const auto& entry : object.value->items()) {
+      if (object.read.count(entry.key()) > 0) continue;
+      throw FormatError(object.where + ": there is no option '" + shown(entry.key()) + "' in this version");
+    }
+  }
+
+ private:
+  /// A value that has been entered.
+  struct Open {
+    enum class Kind { object, list, leaf };
+
+    const nlohmann::json* value;  // null: missing
+    std::string where;
+    Kind kind = Kind::object;
+    std::set<std::string> read{};  // names, of an object
+  };
+
+  std::string path(const std::string& name) const {
+    const Open& parent = open_.back();
+    if (name.empty()) return parent.where;
+    return parent.kind == Open::Kind::list ? parent.where + "[" + name + "]" : parent.where + "." + name;
+  }
+
+  void require(bool holds, const std::string& name, const std::string& expected, const nlohmann::json& got) const {
+    if (!holds) throw FormatError(path(name) + ": expected " + expected + ", got " + shown_json(got));
+  }
+
+  /// The value of this name; null where there is none.
+  const nlohmann::json* find(const std::string& name) {
+    Open& parent = open_.back();
+    if (name.empty()) {
+      parent.kind = Open::Kind::leaf;
+      return parent.value;
+    }
+    if (parent.value == nullptr) return nullptr;
+    if (parent.kind == Open::Kind::list) return &(*parent.value)[std::stoul(name)];
+    require(parent.value->is_object(), "", "an object", *parent.value);
+    parent.read.insert(name);
+    const auto found = parent.value->find(name);
+    return found == parent.value->end() ? nullptr : &*found;
+  }
+
+  std::vector<Open> open_;
+};
+
 }  // namespace detail
 
-/// An options struct as JSON, by its fields(): an object of booleans, numbers ("inf", "-inf", "nan" where JSON has
-/// none), strings, names of enumerators, lists, null for what is not set, and objects.
+/// The JSON of an options struct, or of a part of one.
 template <class T>
-nlohmann::json options_to_json(const T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    return names(value)[static_cast<std::size_t>(value)];
-  } else if constexpr (std::is_floating_point_v<T>) {
-    if (!std::isfinite(value)) return detail::number(static_cast<double>(value));
-    return static_cast<double>(value);
-  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, nlohmann::json>) {
-    return value;
-  } else if constexpr (detail::is_optional<T>) {
-    return value ? options_to_json(*value) : nlohmann::json{};
-  } else if constexpr (detail::is_vector<T>) {
-    auto list = nlohmann::json::array();
-    for (const auto& element : value) list.push_back(options_to_json(element));
-    return list;
-  } else if constexpr (detail::is_map<T>) {
-    auto object = nlohmann::json::object();
-    for (const auto& entry : value) object[entry.first] = options_to_json(entry.second);
-    return object;
-  } else {
-    static_assert(has_fields<T> || std::is_empty_v<T>,
-                  "altmin: options that go into a file are listed by fields(), see altmin/core/fields.hpp");
-    auto object = nlohmann::json::object();
-    if constexpr (has_fields<T>) {
-      T::fields([&](const char* name, const auto& part) { object[name] = options_to_json(part); }, value);
-    }
-    return object;
-  }
+nlohmann::json options_to_json(T value) {
+  nlohmann::json json;
+  detail::JsonWriter writer{json};
+  visit_part(writer, "", value);
+  return json;
 }
 
 /// Reads such JSON into a struct; what the file lacks keeps its value. Throws FormatError, naming `where`, for anything
 /// that the struct has no field for, or that the field cannot hold.
 template <class T>
 void read_options(const nlohmann::json& json, T& value, const std::string& where) {
-  const auto require = [&](bool holds, const std::string& expected) {
-    if (!holds) throw FormatError(where + ": expected " + expected + ", got " + detail::shown_json(json));
-  };
-  if constexpr (std::is_enum_v<T>) {
-    std::string known;
-    const auto all = names(value);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (json == all[i]) {
-        value = static_cast<T>(i);
-        return;
-      }
-      known += (i > 0 ? ", " : "") + std::string(all[i]);
-    }
-    require(false, "one of " + known);
-  } else if constexpr (std::is_same_v<T, bool>) {
-    require(json.is_boolean(), "true or false");
-    value = json.template get<bool>();
-  } else if constexpr (std::is_integral_v<T>) {
-    constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-    const bool fits = json.is_number_unsigned()
-                          ? json.template get<std::uint64_t>() <= limit
-                          : std::is_signed_v<T> && json.is_number_integer() &&
-                                json.template get<std::int64_t>() >=
-                                    static_cast<std::int64_t>(std::numeric_limits<T>::min());  // below 0: not unsigned
-    require(fits, "a whole number" + std::string(std::is_signed_v<T> ? "" : " of 0 or more") + ", up to " +
-                      std::to_string(limit));
-    value = json.template get<T>();
-  } else if constexpr (std::is_floating_point_v<T>) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    double number = std::numeric_limits<double>::quiet_NaN();
-    if (json.is_number()) {
-      number = json.template get<double>();
-    } else if (json == "inf" || json == "-inf") {
-      number = json == "inf" ? infinity : -infinity;
-    } else {
-      require(json == "nan", "a number");
-    }
-    value = static_cast<T>(number);
-  } else if constexpr (std::is_same_v<T, nlohmann::json>) {
-    value = json;
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    require(json.is_string(), "a string");
-    value = json.template get<std::string>();
-  } else if constexpr (detail::is_optional<T>) {
-    value.reset();
-    if (!json.is_null()) read_options(json, value.emplace(), where);
-  } else if constexpr (detail::is_vector<T>) {
-    require(json.is_array(), "a list");
-    value.clear();
-    for (const auto& element : json) {
-      value.emplace_back();
-      read_options(element, value.back(), where + "[" + std::to_string(value.size() - 1) + "]");
-    }
-  } else if constexpr (detail::is_map<T>) {
-    require(json.is_object(), "an object");
-    value.clear();
-    for (const auto& entry : json.items()) {
-      read_options(entry.value(), value[entry.key()], where + "." + detail::shown(entry.key()));
-    }
-  } else {
-    require(json.is_object(), "an object");
-    std::set<std::string> known;
-    if constexpr (has_fields<T>) {
-      T::fields(
-          [&](const char* name, auto& part) {
-            known.insert(name);
-            const auto found = json.find(name);
-            if (found != json.end()) read_options(*found, part, where + "." + name);
-          },
-          value);
-    }
-    for (const auto& entry : json.items()) {
-      if (known.count(entry.key()) == 0) {
-        throw FormatError(where + ": there is no option '" + detail::shown(entry.key()) + "' in this version");
-      }
-    }
-  }
+  detail::JsonReader reader{json, where};
+  visit_part(reader, "", value);
+  reader.finish();
 }
 
 }  // namespace altmin

@@ -103,6 +103,14 @@ inline Tensor parse_tensor(const nlohmann::json& entry, std::string_view data, I
   return tensor;
 }
 
+inline Notes parse_notes(const nlohmann::json& entry) {
+  const std::string where = "header: __metadata__";
+  if (!entry.is_object()) throw FormatError(where + ": expected an object, got " + shown_json(entry));
+  Notes notes;
+  for (const auto& note : entry.items()) read_options(note.value(), notes[note.key()], where + "." + shown(note.key()));
+  return notes;
+}
+
 }  // namespace detail
 
 /// The content of a file in memory, whatever its bytes are. Throws FormatError: what, where, expected, got.
@@ -127,7 +135,7 @@ inline Safetensors parse_safetensors(std::string_view file) {
   std::map<std::pair<Index, Index>, std::string> places;  // by begin and end; of empty tensors, one in each place
   for (const auto& entry : header.items()) {
     if (entry.key() == "__metadata__") {
-      read_options(entry.value(), result.notes, "header: __metadata__");
+      result.notes = detail::parse_notes(entry.value());
       continue;
     }
     const std::string where = "tensor '" + detail::shown(entry.key()) + "'";
@@ -160,7 +168,7 @@ inline std::string format_safetensors(std::vector<NewTensor> tensors, const Note
     return detail::element_size(a.type) > detail::element_size(b.type);
   });
   auto header = nlohmann::json::object();
-  if (!notes.empty()) header["__metadata__"] = options_to_json(notes);
+  if (!notes.empty()) header["__metadata__"] = notes;
   Index end = 0;
   std::vector<Index> begins;
   for (const NewTensor& tensor : tensors) {

@@ -5,124 +5,89 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <set>
 #include <string>
-#include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "altmin/core/field_visitor.hpp"
 #include "altmin/io/safetensors.hpp"
-#include "altmin/layers/layers.hpp"
-#include "altmin/losses/loss.hpp"
+#include "altmin/layers/parameter.hpp"
 #include "altmin/training/text.hpp"
 
-/// State as tensors: every number and matrix among the fields() of a value is a tensor, named by its way through them.
+/// State as tensors: every number and matrix among the fields() of a value is a tensor, named by the way to it:
+/// "algorithm.rules.0.moments.1.first".
 
 namespace altmin::detail {
 
-template <class T>
-constexpr bool is_parameter = false;
 template <class Scalar>
-constexpr bool is_parameter<Parameter<Scalar>> = true;
-
-template <class T>
-constexpr bool is_variant = false;
-template <class... T>
-constexpr bool is_variant<std::variant<T...>> = true;
-
-template <class T>
-constexpr bool is_any_loss = false;
-template <class... Extra>
-constexpr bool is_any_loss<AnyLoss<Extra...>> = true;
-
-template <class Scalar, class... Extra>
-std::true_type derives_from_stack(const LayerStack<Scalar, Extra...>*);
-std::false_type derives_from_stack(const void*);
-template <class T>
-constexpr bool is_layer_stack = decltype(derives_from_stack(static_cast<const T*>(nullptr)))::value;
-
-/// How numbers stand in a file.
-template <class T>
-struct Stored {
-  using Type =
-      std::conditional_t<std::is_floating_point_v<T>, T,
-                         std::conditional_t<std::is_same_v<T, bool>, std::uint8_t,
-                                            std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>>>;
-
-  static constexpr const char* name = std::is_same_v<T, float>    ? "F32"
-                                      : std::is_same_v<T, double> ? "F64"
-                                      : std::is_same_v<T, bool>   ? "BOOL"
-                                      : std::is_signed_v<T>       ? "I64"
-                                                                  : "U64";
-};
+constexpr const char* float_type = std::is_same_v<Scalar, float> ? "F32" : "F64";
 
 inline std::string joined(const std::string& path, const std::string& name) {
   return path.empty() || name.empty() ? path + name : path + "." + name;
 }
 
-/// Calls visitor.tensor(name, part) for the parts of a value that are each a tensor, and visitor.present(name), before
-/// what an optional holds, for whether it is there.
-template <class T, class Visitor>
-void walk(const std::string& name, T& value, Visitor& visitor) {
-  using Value = std::remove_const_t<T>;
-  if constexpr (std::is_arithmetic_v<Value> || is_matrix<Value> || is_parameter<Value>) {
-    visitor.tensor(name, value);
-  } else if constexpr (is_vector<Value>) {
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      if constexpr (is_parameter<typename Value::value_type>) {
-        walk(joined(name, value[i].name()), value[i], visitor);
-      } else {
-        walk(joined(name, std::to_string(i)), value[i], visitor);
-      }
-    }
-  } else if constexpr (is_optional<Value>) {
-    visitor.present(name, value);
-    if (value) walk(name, *value, visitor);
-  } else if constexpr (is_variant<Value>) {
-    std::visit([&](auto& kind) { walk(name, kind, visitor); }, value);
-  } else if constexpr (is_layer_stack<Value>) {
-    Index i = 0;
-    for (auto& layer : value) {
-      layer.visit([&](auto& kind) { walk(joined(name, std::to_string(i)), kind, visitor); });
-      ++i;
-    }
-  } else if constexpr (has_fields<Value>) {
-    Value::fields([&](const char* part_name, auto& part) { walk(joined(name, part_name), part, visitor); }, value);
-  } else {
-    static_assert(is_any_loss<Value> || std::is_empty_v<Value>,
-                  "altmin: state that goes into a file is numbers, matrices, lists and optionals of these, layers, and "
-                  "classes that list such by fields(), see altmin/core/fields.hpp");
-  }
-}
+/// What the visitors of tensors share: where they are.
+class TensorVisitor : public FieldVisitor {
+ public:
+  void text(const std::string& name, std::string&) override { refuse(name); }
+  void choice(const std::string& name, std::size_t&, Span<const char* const>) override { refuse(name); }
 
-/// Collects the tensors of a file that is to be written; values are borrowed.
-class TensorWriter {
+  void enter(const std::string& name) override {
+    lengths_.push_back(path_.size());
+    path_ = joined(path_, name);
+  }
+  void leave() override {
+    path_.resize(lengths_.back());
+    lengths_.pop_back();
+  }
+  std::size_t length(std::size_t count) override { return count; }  // of lists that their owners have made
+
+ protected:
+  std::string full(const std::string& name) const { return joined(path_, name); }
+
+ private:
+  [[noreturn]] void refuse(const std::string& name) const {
+    throw Error("state '" + full(name) + "': expected numbers and matrices, got a text");
+  }
+
+  std::string path_;
+  std::vector<std::size_t> lengths_;
+};
+
+/// Collects the tensors of a file that is to be written; matrices are borrowed.
+class TensorWriter : public TensorVisitor {
  public:
   std::vector<NewTensor>& tensors() { return tensors_; }
 
-  template <class Number>
-  void tensor(const std::string& name, const Number& value) {
-    const auto stored = static_cast<typename Stored<Number>::Type>(value);
-    tensors_.push_back(
-        {name, Stored<Number>::name, {}, [stored](char* to) { std::memcpy(to, &stored, sizeof stored); }});
+  void boolean(const std::string& name, bool& value) override { add_number(name, "BOOL", value); }
+  void integer(const std::string& name, std::int64_t& value, std::int64_t, std::int64_t) override {
+    add_number(name, "I64", value);
   }
-
-  template <class Scalar>
-  void tensor(const std::string& name, const Parameter<Scalar>& parameter) {
-    add(name, parameter.shape().tensor(), parameter.value());
+  void natural(const std::string& name, std::uint64_t& value, std::uint64_t) override {
+    add_number(name, "U64", value);
   }
-
-  template <class Scalar>
-  void tensor(const std::string& name, const Matrix<Scalar>& matrix) {
-    add(name, {matrix.rows(), matrix.cols()}, matrix);
+  void real(const std::string& name, double& value) override { add_number(name, "F64", value); }
+  void matrix(const std::string& name, Matrix<float>& value) override {
+    add(name, {value.rows(), value.cols()}, value);
   }
-
-  template <class T>
-  void present(const std::string&, const std::optional<T>&) {}
+  void matrix(const std::string& name, Matrix<double>& value) override {
+    add(name, {value.rows(), value.cols()}, value);
+  }
+  void array(const std::string& name, Matrix<float>& value, const ArrayFormat& format) override {
+    add(name, format.shape, value);
+  }
+  void array(const std::string& name, Matrix<double>& value, const ArrayFormat& format) override {
+    add(name, format.shape, value);
+  }
+  bool present(const std::string&, bool value) override { return value; }
 
  private:
+  template <class Number>
+  void add_number(const std::string& name, const char* type, Number number) {
+    tensors_.push_back({full(name), type, {}, [number](char* to) { std::memcpy(to, &number, sizeof number); }});
+  }
+
   template <class Scalar>
   void add(const std::string& name, std::vector<Index> shape, const Matrix<Scalar>& matrix) {
     const auto write = [&matrix](char* to) {
@@ -130,7 +95,7 @@ class TensorWriter {
         for (Index j = 0; j < matrix.cols(); ++j, to += sizeof(Scalar)) std::memcpy(to, &matrix(i, j), sizeof(Scalar));
       }
     };
-    tensors_.push_back({name, Stored<Scalar>::name, std::move(shape), write});
+    tensors_.push_back({full(name), float_type<Scalar>, std::move(shape), write});
   }
 
   std::vector<NewTensor> tensors_;
@@ -138,68 +103,45 @@ class TensorWriter {
 
 /// Reads tensors into the parts of a value. Throws FormatError where a tensor is missing, or of another type or shape,
 /// where a parameter would get a number that is not finite or less than it may be, and where other state has a NaN.
-class TensorReader {
+class TensorReader : public TensorVisitor {
  public:
   struct Options {
     bool any_width = false;   ///< floats are read as doubles, and doubles as floats, where the network has such
     bool check_only = false;  ///< nothing is changed
   };
 
-  explicit TensorReader(const Safetensors& file, Options options) : file_{file}, options_{options} {}
+  explicit TensorReader(const Safetensors& file) : file_{file} {}
+  TensorReader(const Safetensors& file, Options options) : file_{file}, options_{options} {}
 
-  template <class Number>
-  void tensor(const std::string& name, Number& value) {
-    using Type = typename Stored<Number>::Type;
-    const Tensor& found = expect(name, Stored<Number>::name, {});
-    Type stored{};
-    std::memcpy(&stored, found.bytes.data(), sizeof stored);
-    if constexpr (std::is_same_v<Number, bool> || (std::is_integral_v<Number> && std::is_signed_v<Number>)) {
-      constexpr std::int64_t most = 9'000'000'000'000'000;  // a count that can go on for ever
-      constexpr auto limit = std::min<std::int64_t>(most, std::numeric_limits<Number>::max());
-      const auto number = static_cast<std::int64_t>(stored);
-      if (number < 0 || number > limit) {
-        throw FormatError("tensor '" + name + "': expected 0 to " + std::to_string(limit) + ", got " +
-                          std::to_string(number));
-      }
-    }
-    if (!options_.check_only) value = static_cast<Number>(stored);
+  void boolean(const std::string& name, bool& value) override { set(value, count<std::uint8_t>(name, "BOOL", 1) != 0); }
+  void integer(const std::string& name, std::int64_t& value, std::int64_t, std::int64_t most) override {
+    constexpr std::int64_t endless = 9'000'000'000'000'000;  // a count that never overflows
+    set(value, count<std::int64_t>(name, "I64", std::min(endless, most)));
   }
-
-  template <class Scalar>
-  void tensor(const std::string& name, Parameter<Scalar>& parameter) {
-    const double least = parameter.shape().least;
-    const auto check = [least](Scalar value) -> std::string {
-      if (!std::isfinite(value)) return "a finite " + std::string(Stored<Scalar>::name);
-      return static_cast<double>(value) < least ? "at least " + number(least) : "";
-    };
-    copy(name, expect(name, Stored<Scalar>::name, parameter.shape().tensor()), parameter.values(), check);
+  void natural(const std::string& name, std::uint64_t& value, std::uint64_t most) override {
+    set(value, count<std::uint64_t>(name, "U64", most));
   }
-
-  /// Takes the shape in the file; it is for require_fit() to find it right.
-  template <class Scalar>
-  void tensor(const std::string& name, Matrix<Scalar>& matrix) {
-    const Tensor& found = at(name);
-    if (found.shape.size() != 2) throw unexpected(name, "a matrix", found);
-    expect(name, Stored<Scalar>::name, found.shape);
-    if (!options_.check_only) matrix.resize(found.shape[0], found.shape[1]);
-    const auto check = [](Scalar value) { return std::string(std::isnan(value) ? "a number" : ""); };
-    Scalar* const to = options_.check_only ? nullptr : matrix.data();
-    copy(name, found, View<Scalar>{to, found.shape[0], found.shape[1], found.shape[0]}, check);
+  void real(const std::string& name, double& value) override { set(value, read<double>(name, "F64")); }
+  void matrix(const std::string& name, Matrix<float>& value) override { read_matrix(name, value); }
+  void matrix(const std::string& name, Matrix<double>& value) override { read_matrix(name, value); }
+  void array(const std::string& name, Matrix<float>& value, const ArrayFormat& format) override {
+    read_array(name, value, format);
   }
-
-  template <class T>
-  void present(const std::string& name, std::optional<T>& value) {
-    const auto first = file_.tensors.lower_bound(name + ".");
-    const bool there = first != file_.tensors.end() && first->first.compare(0, name.size() + 1, name + ".") == 0;
-    if (options_.check_only) return;
-    value.reset();
-    if (there) value.emplace();
+  void array(const std::string& name, Matrix<double>& value, const ArrayFormat& format) override {
+    read_array(name, value, format);
+  }
+  bool present(const std::string& name, bool value) override {
+    if (options_.check_only) return value;
+    const std::string path = full(name);
+    const auto first = file_.tensors.lower_bound(path + ".");
+    return file_.tensors.count(path) > 0 ||
+           (first != file_.tensors.end() && first->first.compare(0, path.size() + 1, path + ".") == 0);
   }
 
   /// Throws FormatError unless the file has such a parameter.
   template <class Scalar>
   void require(const std::string& name, const ParameterShape& shape) {
-    expect(name, Stored<Scalar>::name, shape.tensor());
+    expect(name, float_type<Scalar>, shape.tensor());
   }
 
   /// Throws FormatError where the file has a tensor that has not been read, of those that `concerned` is true of.
@@ -212,6 +154,50 @@ class TensorReader {
   }
 
  private:
+  template <class T>
+  void set(T& value, T read) const {
+    if (!options_.check_only) value = read;
+  }
+
+  template <class Number>
+  Number read(const std::string& name, const char* type) {
+    Number number{};
+    std::memcpy(&number, expect(full(name), type, {}).bytes.data(), sizeof number);
+    return number;
+  }
+
+  /// A whole number of 0 to `most`.
+  template <class Number>
+  Number count(const std::string& name, const char* type, Number most) {
+    const auto number = read<Number>(name, type);
+    if (number <= most && !(number < 1 && number != 0)) return number;
+    throw FormatError("tensor '" + full(name) + "': expected 0 to " + std::to_string(most) + ", got " +
+                      std::to_string(number));
+  }
+
+  template <class Scalar>
+  void read_array(const std::string& name, Matrix<Scalar>& value, const ArrayFormat& format) {
+    const std::string path = full(name);
+    const auto check = [&](Scalar number) -> std::string {
+      if (!std::isfinite(number)) return "a finite " + std::string(float_type<Scalar>);
+      return static_cast<double>(number) < format.least ? "at least " + detail::number(format.least) : "";
+    };
+    copy<Scalar>(path, expect(path, float_type<Scalar>, format.shape), value, check);
+  }
+
+  /// Takes the shape in the file; it is for require_fit() to find it right.
+  template <class Scalar>
+  void read_matrix(const std::string& name, Matrix<Scalar>& value) {
+    const std::string path = full(name);
+    const Tensor& found = at(path);
+    if (found.shape.size() != 2) throw unexpected(path, "a matrix", found);
+    expect(path, float_type<Scalar>, found.shape);
+    if (!options_.check_only) value.resize(found.shape[0], found.shape[1]);
+    const auto check = [](Scalar number) { return std::string(std::isnan(number) ? "a number" : ""); };
+    Scalar* const to = options_.check_only ? nullptr : value.data();
+    copy(path, found, View<Scalar>{to, found.shape[0], found.shape[1], found.shape[0]}, check);
+  }
+
   const Tensor& at(const std::string& name) {
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end()) throw FormatError("tensor '" + name + "' is missing");
@@ -252,7 +238,7 @@ class TensorReader {
         const std::string expected = check(value);
         if (!expected.empty()) {
           throw FormatError("tensor '" + name + "', row " + std::to_string(i) + ", column " + std::to_string(j) +
-                            ": expected " + expected + ", got " + number(static_cast<double>(stored)));
+                            ": expected " + expected + ", got " + detail::number(static_cast<double>(stored)));
         }
         if (!options_.check_only) to(i, j) = value;
       }

@@ -3,18 +3,19 @@
 #include <array>
 #include <cmath>
 
-#include "altmin/core/where_positive.hpp"
+#include "altmin/kernels/where_positive.hpp"
 #include "altmin/layers/elementwise.hpp"
 
 namespace altmin {
 
 /// f(x) = x.
 struct Identity {
+  static constexpr const char* name = "Identity";
+
   template <class Scalar>
   class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
    public:
     using Config = Identity;
-    static constexpr const char* name = "Identity";
 
     Layer(const Identity&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
     Identity config() const { return {}; }
@@ -39,6 +40,8 @@ struct Identity {
 
 /// f(x) = x for x > 0, else slope * x; the derivative at 0 is `slope`.
 struct LeakyRelu {
+  static constexpr const char* name = "LeakyRelu";
+
   double slope = 0.01;  ///< of the negative side; 0 to 1
 
   template <class Scalar>
@@ -54,7 +57,6 @@ template <class Scalar>
 class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
  public:
   using Config = LeakyRelu;
-  static constexpr const char* name = "LeakyRelu";
 
   Layer(const LeakyRelu& config, Shape input) : ElementwiseLayer<Layer, Scalar>{input}, config_{config} {
     detail::require_option(config.slope >= 0 && config.slope <= 1, "slope", "must be 0 to 1", config.slope);
@@ -84,11 +86,12 @@ class LeakyRelu::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
 
 /// f(x) = max(x, 0); the derivative at 0 is 0.
 struct Relu {
+  static constexpr const char* name = "Relu";
+
   template <class Scalar>
   class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
    public:
     using Config = Relu;
-    static constexpr const char* name = "Relu";
 
     Layer(const Relu&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
     Relu config() const { return {}; }
@@ -113,11 +116,12 @@ struct Relu {
 
 /// The hyperbolic tangent.
 struct Tanh {
+  static constexpr const char* name = "Tanh";
+
   template <class Scalar>
   class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
    public:
     using Config = Tanh;
-    static constexpr const char* name = "Tanh";
 
     Layer(const Tanh&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
     Tanh config() const { return {}; }
@@ -144,11 +148,12 @@ struct Tanh {
 
 /// f(x) = 1 / (1 + exp(-x)).
 struct Sigmoid {
+  static constexpr const char* name = "Sigmoid";
+
   template <class Scalar>
   class Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
    public:
     using Config = Sigmoid;
-    static constexpr const char* name = "Sigmoid";
 
     Layer(const Sigmoid&, Shape input) : ElementwiseLayer<Layer, Scalar>{input} {}
     Sigmoid config() const { return {}; }
@@ -173,7 +178,7 @@ struct Sigmoid {
   static void fields(Visit&&, Self&...) {}
 };
 
-/// What stands for the derivative of sign(x), which is 0 almost everywhere, wherever a slope is pulled back through a
+/// What replaces the derivative of sign(x), which is 0 almost everywhere, wherever a residual comes down through a
 /// Sign: in backprop, and in the update of the code below it, by the Sign's own choice, at the code of the forward pass
 /// in the first iteration and at the moved one in the others. Nothing else is replaced: predictions take the sign of a
 /// moved code, so that it changes them once its sign turns, and weight updates of alternating minimization see signs
@@ -187,10 +192,12 @@ constexpr std::array<const char*, 3> names(PseudoGradient) { return {"straight_t
 
 /// f(x) = +1 for x > 0, else -1.
 ///
-/// A sign that turns moves the prediction above by far more than a target asks for. In single runs on MNIST,
+/// A sign that turns moves the prediction above by far more than its target lies away. In single runs on MNIST,
 /// alternating minimization did best at steps on the codes so small that hardly one turns, and of a fixed size:
 /// AmAdam::code_learning_rate 1e-4 or less without AmAdam::limit_code_rate, whose measure each turned sign upsets.
 struct Sign {
+  static constexpr const char* name = "Sign";
+
   /// Source: the best of the three on MNIST with all hidden layers of signs, by AM-Adam and by Adam.
   PseudoGradient pseudo_gradient = PseudoGradient::hard_tanh;
 
@@ -207,7 +214,6 @@ template <class Scalar>
 class Sign::Layer : public ElementwiseLayer<Layer<Scalar>, Scalar> {
  public:
   using Config = Sign;
-  static constexpr const char* name = "Sign";
 
   Layer(const Sign& config, Shape input) : ElementwiseLayer<Layer, Scalar>{input}, config_{config} {}
   const Sign& config() const { return config_; }

@@ -8,6 +8,8 @@ namespace altmin {
 
 /// The mean of each window of each plane.
 struct AvgPool2d {
+  static constexpr const char* name = "AvgPool2d";
+
   template <class Scalar>
   class Layer;
 
@@ -24,8 +26,6 @@ struct AvgPool2d {
 template <class Scalar>
 class AvgPool2d::Layer : public Pool2dLayer<AvgPool2d, Layer<Scalar>, Scalar> {
  public:
-  static constexpr const char* name = "AvgPool2d";
-
   using Pool2dLayer<AvgPool2d, Layer<Scalar>, Scalar>::Pool2dLayer;
 
   template <class Window, class Pixels>
@@ -41,7 +41,7 @@ class AvgPool2d::Layer : public Pool2dLayer<AvgPool2d, Layer<Scalar>, Scalar> {
   }
 
   template <class Window, class Pixels, class Slopes>
-  void pull(const Window& window, const Pixels&, Scalar dy, Slopes& dx) const {
+  void spread(const Window& window, const Pixels&, Scalar dy, Slopes& dx) const {
     window.for_each([&](auto p) { dx[p] += share_ * dy; });
   }
 

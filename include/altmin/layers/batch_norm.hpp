@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "altmin/layers/layer_base.hpp"
+#include "altmin/core/function_ref.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
 
@@ -11,6 +13,8 @@ namespace altmin {
 /// the planes of an image. Training uses the statistics of the batch, which needs at least two samples; inference uses
 /// their running averages.
 struct BatchNorm {
+  static constexpr const char* name = "BatchNorm";
+
   template <class Scalar>
   class Layer;
 
@@ -27,11 +31,20 @@ struct BatchNorm {
 /// `weight` (the gain) and `bias` (the shift), `running_mean` and `running_var`: all channels x 1.
 template <class Scalar>
 class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
+ private:
+  enum TraceColumn : Index {
+    mean_column,
+    variance_column,
+    inverse_column,
+    ratio_column,  // this and the next two: working memory
+    scale_column,
+    offset_column,
+    trace_columns
+  };
+
  public:
   using Config = BatchNorm;
-  static constexpr const char* name = "BatchNorm";
-  static constexpr Role role = Role::normalization;
-  static constexpr bool couples_samples = true;
+  static constexpr LayerTraits layer_traits{Role::normalization, true};
 
   Layer(const BatchNorm& config, Shape input) : config_{config}, shape_{input} {
     detail::require_option(config.epsilon > 0, "epsilon", "must be above 0", config.epsilon);
@@ -53,201 +66,235 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   const BatchNorm& config() const { return config_; }
-  Shape output() const { return shape_; }
+  Shape output() const override { return shape_; }
 
-  void initialize(Random&) { reset(); }
+  void initialize(Random&) override { reset(); }
 
-  TraceShape trace_shape() const { return {shape_.size(), shape_.channels, trace_columns, true}; }
+  TraceShape trace_shape() const override { return {shape_.size(), shape_.channels, trace_columns, true}; }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    by_channel(lane, at.x.cols(), [&](const auto& band) {
-      auto mean = band.column(at, mean_column);
-      auto variance = band.column(at, variance_column);
-      auto inverse = band.column(at, inverse_column);
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    const View<Scalar>& normalized = at.trace.samples;
+    by_channel(worker, at.x.cols(), [&](const Band& band) {
+      const Columns own{at, band};
       const Scalar values = count(at.x.cols());
-      mean.setZero();
-      for (Index t = 0; t < at.x.cols(); ++t) mean += band.collect(band.rows(at.x, t));
-      mean /= values;
-      variance.setZero();
-      for (Index t = 0; t < at.x.cols(); ++t) {
-        auto normalized = band.rows(at.trace.samples, t);
-        normalized = band.rows(at.x, t) - band.spread(mean);
-        variance += band.collect(normalized.square());
+      band.sum(at.x, own.mean);
+      for (Index c = 0; c < band.channels; ++c) {
+        own.mean[c] /= values;
+        own.scale[c] = 1;
+        own.offset[c] = -own.mean[c];
       }
-      variance /= values;
-      inverse = (variance + static_cast<Scalar>(config_.epsilon)).sqrt().inverse();
-      for (Index t = 0; t < at.x.cols(); ++t) {
-        auto normalized = band.rows(at.trace.samples, t);
-        normalized *= band.spread(inverse);
-        band.rows(at.y, t) = band.spread(gain(band)) * normalized + band.spread(shift(band));
+      band.transform(at.x, own.scale, own.offset, normalized);
+      band.dot(normalized, normalized, own.variance);
+      for (Index c = 0; c < band.channels; ++c) {
+        own.variance[c] /= values;
+        own.inverse[c] = inverse_deviation(own.variance[c]);
+        own.offset[c] = 0;
       }
+      band.transform(normalized, own.inverse, own.offset, normalized);
+      band.transform(normalized, band.of(gain()), band.of(shift()), at.y);
     });
   }
 
   /// With z the centred input, s = 1 / sqrt(variance + epsilon) and primes for the moved input:
   /// z' s' - z s = z (s' - s) + dz s', and s' - s = -(variance' - variance) s^2 s'^2 / (s + s').
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>& to,
-                  View<Scalar> dy) const {
-    by_channel(lane, dx.cols(), [&](const auto& band) {
-      const auto inverse = band.column(from, inverse_column);
-      const auto variance = band.column(from, variance_column);
-      auto mean_move = band.column(to, mean_column);
-      auto variance_to = band.column(to, variance_column);
-      auto inverse_to = band.column(to, inverse_column);
-      auto ratio = band.column(to, slope_column);
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>& from, ConstView<Scalar> dx,
+                  const Point<Scalar>& to, View<Scalar> dy) const override {
+    const View<Scalar>& normalized = from.trace.samples;
+    const View<Scalar>& moved = to.trace.samples;  // first dz, then the moved input, normalized
+    by_channel(worker, dx.cols(), [&](const Band& band) {
+      const Columns before{from, band};
+      const Columns after{to, band};
       const Scalar values = count(dx.cols());
-      mean_move.setZero();
-      for (Index t = 0; t < dx.cols(); ++t) mean_move += band.collect(band.rows(dx, t));
-      mean_move /= values;
-      variance_to.setZero();
-      for (Index t = 0; t < dx.cols(); ++t) {  // moved: dz; variance_to: the change of the variance
-        auto moved = band.rows(to.trace.samples, t);
-        moved = band.rows(dx, t) - band.spread(mean_move);
-        variance_to +=
-            band.collect(moved * (moved + Scalar(2) * band.rows(from.trace.samples, t) / band.spread(inverse)));
+      band.sum(dx, after.mean);  // of dx
+      for (Index c = 0; c < band.channels; ++c) {
+        after.mean[c] /= values;
+        after.scale[c] = 1;
+        after.offset[c] = -after.mean[c];
       }
-      variance_to /= values;
-      variance_to = variance_to.max(-variance);  // rounding must not take the new variance below 0
-      inverse_to = (variance + variance_to + static_cast<Scalar>(config_.epsilon)).sqrt().inverse();
-      ratio = -variance_to * inverse * inverse_to.square() / (inverse + inverse_to);  // (s' - s) / s
-      variance_to += variance;
-      for (Index t = 0; t < dx.cols(); ++t) {
-        const auto normalized = band.rows(from.trace.samples, t);
-        auto moved = band.rows(to.trace.samples, t);
-        auto change = band.rows(dy, t);
-        change = normalized * band.spread(ratio) + moved * band.spread(inverse_to);
-        moved = normalized + change;
-        change *= band.spread(gain(band));
+      band.transform(dx, after.scale, after.offset, moved);
+      band.dot(moved, moved, after.variance);
+      band.dot(moved, normalized, after.ratio);
+      for (Index c = 0; c < band.channels; ++c) {
+        const Scalar s = before.inverse[c];
+        const Scalar variance = before.variance[c];
+        // Rounding must not take the new variance below 0.
+        const Scalar change = std::max(-variance, (after.variance[c] + 2 * after.ratio[c] / s) / values);
+        const Scalar s_to = inverse_deviation(variance + change);
+        after.variance[c] = variance + change;
+        after.inverse[c] = s_to;
+        after.ratio[c] = -change * s * s_to * s_to / (s + s_to);  // (s' - s) / s
+        after.offset[c] = 0;
       }
+      band.combine(normalized, after.ratio, moved, after.inverse, after.offset, dy);
+      band.combine(normalized, after.scale, dy, after.scale, after.offset, moved);
+      band.transform(dy, band.of(gain()), after.offset, dy);
     });
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    by_channel(lane, dy.cols(), [&](const auto& band) {
-      auto mean = band.column(at, slope_column);   // of dy
-      auto along = band.column(at, along_column);  // of dy * normalized
-      const auto inverse = band.column(at, inverse_column);
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    by_channel(worker, dy.cols(), [&](const Band& band) {
+      const Columns own{at, band};
       const Scalar values = count(dy.cols());
-      mean.setZero();
-      along.setZero();
-      for (Index t = 0; t < dy.cols(); ++t) {
-        mean += band.collect(band.rows(dy, t));
-        along += band.collect(band.rows(dy, t) * band.rows(at.trace.samples, t));
+      band.sum(dy, own.offset);
+      band.dot(dy, at.trace.samples, own.ratio);
+      for (Index c = 0; c < band.channels; ++c) {
+        own.scale[c] = band.of(gain())[c] * own.inverse[c];
+        own.offset[c] *= -own.scale[c] / values;
+        own.ratio[c] *= -own.scale[c] / values;
       }
-      mean /= values;
-      along /= values;
-      for (Index t = 0; t < dy.cols(); ++t) {
-        band.rows(dx, t) = band.spread(gain(band) * inverse) *
-                           (band.rows(dy, t) - band.spread(mean) - band.rows(at.trace.samples, t) * band.spread(along));
-      }
+      band.combine(dy, own.scale, at.trace.samples, own.ratio, own.offset, dx);
     });
   }
 
-  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<View<Scalar>> gradients) const {
-    by_channel(lane, dy.cols(), [&](const auto& band) {
-      auto by_gain = band.of(gradients[0]);
-      auto by_shift = band.of(gradients[1]);
-      by_gain.setZero();
-      by_shift.setZero();
-      for (Index t = 0; t < dy.cols(); ++t) {
-        by_gain += band.collect(band.rows(dy, t) * band.rows(at.trace.samples, t));
-        by_shift += band.collect(band.rows(dy, t));
-      }
+  void gradient(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                Span<View<Scalar>> gradients) const override {
+    by_channel(worker, dy.cols(), [&](const Band& band) {
+      band.dot(dy, at.trace.samples, gradients[0].data() + band.first);
+      band.sum(dy, gradients[1].data() + band.first);
     });
   }
 
   /// The change dx of the input that changes the output by dy, the batch's statistics held fixed; 0 where the gain is
   /// 0.
-  void undo(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    by_channel(lane, dy.cols(), [&](const auto& band) {
-      auto inverse = band.column(at, slope_column);
-      inverse = gain(band) * band.column(at, inverse_column);
-      inverse = (inverse == Scalar(0)).select(Scalar(0), inverse.inverse());
-      for (Index t = 0; t < dy.cols(); ++t) band.rows(dx, t) = band.rows(dy, t) * band.spread(inverse);
+  void invert(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+              View<Scalar> dx) const override {
+    by_channel(worker, dy.cols(), [&](const Band& band) {
+      const Columns own{at, band};
+      for (Index c = 0; c < band.channels; ++c) {
+        const Scalar slope = band.of(gain())[c] * own.inverse[c];
+        own.scale[c] = slope == Scalar(0) ? Scalar(0) : 1 / slope;
+        own.offset[c] = 0;
+      }
+      band.transform(dy, own.scale, own.offset, dx);
     });
   }
 
-  /// Running averages; the variance with Bessel's correction, as in PyTorch.
-  void absorb(const Trace<Scalar>& trace) {
-    const auto newest = static_cast<Scalar>(config_.momentum);
-    const Scalar values = count(trace.samples.cols());
-    ++batches_;
-    auto mean = this->statistics_[0].values();
-    auto variance = this->statistics_[1].values();
-    mean += newest * (trace.batch.col(mean_column) - mean);
-    variance += newest * (values / (values - 1) * trace.batch.col(variance_column) - variance);
+  /// Running averages; the variance with Bessel's correction, as in PyTorch. A frozen one stays, and where both are
+  /// frozen no batch is counted.
+  void update_statistics(const Trace<Scalar>& trace) override {
+    auto& mean = this->statistics_[0];
+    auto& variance = this->statistics_[1];
+    if (!mean.frozen() || !variance.frozen()) ++batches_;
+    for (Index c = 0; c < shape_.channels; ++c) {
+      if (!mean.frozen()) mean.matrix()(c) = next_mean(trace, c);
+      if (!variance.frozen()) variance.matrix()(c) = next_variance(trace, c);
+    }
   }
 
-  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
-    // Whole, once: by bands or samples, rounding would depend on where they begin.
-    const Matrix<Scalar> scale = this->parameters_[0].value().array() /
-                                 (this->statistics_[1].value().array() + static_cast<Scalar>(config_.epsilon)).sqrt();
-    by_channel(lane, x.cols(), [&](const auto& band) {
-      const auto mean = band.of(this->statistics_[0].value());
-      for (Index t = 0; t < x.cols(); ++t) {
-        band.rows(y, t) =
-            (band.rows(x, t) - band.spread(mean)) * band.spread(band.of(scale)) + band.spread(shift(band));
-      }
+  /// False where the batch has values so large that its own mean or variance, or a running one, overflows.
+  bool statistics_stay_finite(const Trace<Scalar>& trace) const override {
+    bool finite = true;
+    for (Index c = 0; c < shape_.channels; ++c) {
+      finite = finite && std::isfinite(trace.batch(c, mean_column)) && std::isfinite(trace.batch(c, variance_column)) &&
+               std::isfinite(next_mean(trace, c)) && std::isfinite(next_variance(trace, c));
+    }
+    return finite;
+  }
+
+  void predict(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const override {
+    Matrix<Scalar> coefficients(shape_.channels, 3);  // 1, minus the mean, and the scale
+    for (Index c = 0; c < shape_.channels; ++c) {
+      coefficients(c, 0) = 1;
+      coefficients(c, 1) = -this->statistics_[0].value()(c);
+      coefficients(c, 2) = gain()(c) * inverse_deviation(this->statistics_[1].value()(c));
+    }
+    const Scalar* const list = coefficients.data();
+    by_channel(worker, x.cols(), [&](const Band& band) {
+      const Scalar* const own = list + band.first;
+      band.transform(x, own, own + shape_.channels, y);
+      band.transform(y, own + 2 * shape_.channels, band.of(shift()), y);
     });
   }
 
  private:
-  enum TraceColumn : Index { mean_column, variance_column, inverse_column, slope_column, along_column, trace_columns };
+  /// Some channels of one value a sample each, or one channel that has a plane: what all operations consist of, sums
+  /// over samples and transformations of each value by numbers of its channel.
+  struct Band {
+    using Array = Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>;
+    using ConstArray = Eigen::Map<const Eigen::Array<Scalar, Eigen::Dynamic, 1>>;
 
-  using Array = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
-  using Number = Eigen::Array<Scalar, 1, 1>;
+    const Scalar* of(const Matrix<Scalar>& list) const { return list.data() + first; }
+    ConstArray values(ConstView<Scalar> matrix, Index t) const {
+      return {matrix.address(first * plane, t), channels * plane};
+    }
+    Array places(View<Scalar> matrix, Index t) const { return {matrix.address(first * plane, t), channels * plane}; }
+    Array list(Scalar* numbers) const { return {numbers, channels}; }
+    ConstArray list(const Scalar* numbers) const { return {numbers, channels}; }
 
-  /// Channels first .. first + count - 1 of one value each, as they are in a column of a matrix.
-  struct Features {
-    template <class M>
-    auto rows(const M& matrix, Index t) const {
-      return Eigen::Map<Array>{const_cast<Scalar*>(matrix.data()) + first + t * matrix.outerStride(), count};
+    /// result = the sum of each channel's values.
+    void sum(ConstView<Scalar> x, Scalar* result) const {
+      std::fill_n(result, channels, Scalar(0));
+      for (Index t = 0; t < x.cols(); ++t) {
+        if (plane == 1) {
+          list(result) += values(x, t);
+        } else {
+          *result += values(x, t).sum();
+        }
+      }
     }
-    template <class M>
-    auto of(const M& list) const {
-      return rows(list, 0);
+
+    /// result = the sum of each channel's products.
+    void dot(ConstView<Scalar> x, ConstView<Scalar> z, Scalar* result) const {
+      std::fill_n(result, channels, Scalar(0));
+      for (Index t = 0; t < x.cols(); ++t) {
+        if (plane == 1) {
+          list(result) += values(x, t) * values(z, t);
+        } else {
+          *result += (values(x, t) * values(z, t)).sum();
+        }
+      }
     }
-    auto column(const Point<Scalar>& at, TraceColumn which) const { return rows(at.trace.batch, which); }
-    template <class Values>
-    const Values& collect(const Values& values) const {
-      return values;
+
+    /// y = a x + c, with numbers a and c of each channel. y may be x.
+    void transform(ConstView<Scalar> x, const Scalar* a, const Scalar* c, View<Scalar> y) const {
+      for (Index t = 0; t < x.cols(); ++t) {
+        if (plane == 1) {
+          places(y, t) = list(a) * values(x, t) + list(c);
+        } else {
+          places(y, t) = *a * values(x, t) + *c;
+        }
+      }
     }
-    template <class Values>
-    const Values& spread(const Values& values) const {
-      return values;
+
+    /// y = a x + b z + c, likewise. y may be x or z.
+    void combine(ConstView<Scalar> x, const Scalar* a, ConstView<Scalar> z, const Scalar* b, const Scalar* c,
+                 View<Scalar> y) const {
+      for (Index t = 0; t < x.cols(); ++t) {
+        if (plane == 1) {
+          places(y, t) = list(a) * values(x, t) + list(b) * values(z, t) + list(c);
+        } else {
+          places(y, t) = *a * values(x, t) + *b * values(z, t) + *c;
+        }
+      }
     }
 
     Index first;
-    Index count;
+    Index channels;
+    Index plane;  // values of a channel in a sample
   };
 
-  /// One channel that has a plane.
-  struct Plane {
-    template <class M>
-    auto rows(const M& matrix, Index t) const {
-      return Eigen::Map<Array>{const_cast<Scalar*>(matrix.data()) + channel * size + t * matrix.outerStride(), size};
-    }
-    template <class M>
-    auto of(const M& list) const {
-      return Eigen::Map<Number>{const_cast<Scalar*>(list.data()) + channel};
-    }
-    auto column(const Point<Scalar>& at, TraceColumn which) const {
-      return Eigen::Map<Number>{const_cast<Scalar*>(at.trace.batch.data()) + channel +
-                                which * at.trace.batch.outerStride()};
-    }
-    template <class Values>
-    Number collect(const Values& values) const {
-      return Number{values.sum()};
-    }
-    template <class Values>
-    auto spread(const Values& value) const {
-      return Array::Constant(size, value.value());
-    }
+  /// A band's part of a trace.
+  struct Columns {
+    Columns(const Point<Scalar>& at, const Band& band)
+        : mean{at.trace.batch.address(band.first, mean_column)},
+          variance{at.trace.batch.address(band.first, variance_column)},
+          inverse{at.trace.batch.address(band.first, inverse_column)},
+          ratio{at.trace.batch.address(band.first, ratio_column)},
+          scale{at.trace.batch.address(band.first, scale_column)},
+          offset{at.trace.batch.address(band.first, offset_column)} {}
 
-    Index channel;
-    Index size;
+    Scalar* mean;
+    Scalar* variance;
+    Scalar* inverse;
+    Scalar* ratio;
+    Scalar* scale;
+    Scalar* offset;
   };
+
+  Scalar inverse_deviation(Scalar variance) const {
+    return 1 / std::sqrt(variance + static_cast<Scalar>(config_.epsilon));
+  }
 
   void reset() {
     this->parameters_[0].values().setOnes();
@@ -258,30 +305,35 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// Calls body(band) for bands that make up all channels, in parallel: channels are independent.
-  template <class Body>
-  void by_channel(const Lane<Scalar>& lane, Index samples, Body&& body) const {
+  void by_channel(const Worker<Scalar>& worker, Index samples, FunctionRef<void(const Band&)> body) const {
     const Index plane = shape_.height * shape_.width;
-    lane.parallel_ranges(shape_.channels, samples * plane, [&](Index first, Index count) {
-      if (plane == 1) return body(Features{first, count});
-      for (Index c = first; c < first + count; ++c) body(Plane{c, plane});
+    worker.parallel_ranges(shape_.channels, samples * plane, [&](Index first, Index count) {
+      if (plane == 1) return body(Band{first, count, 1});
+      for (Index c = first; c < first + count; ++c) body(Band{c, 1, plane});
     });
+  }
+
+  /// The running averages of a channel with one more batch.
+  Scalar next_mean(const Trace<Scalar>& trace, Index c) const {
+    return next(this->statistics_[0].value()(c), trace.batch(c, mean_column));
+  }
+  Scalar next_variance(const Trace<Scalar>& trace, Index c) const {
+    const Scalar values = count(trace.samples.cols());
+    return next(this->statistics_[1].value()(c), values / (values - 1) * trace.batch(c, variance_column));
+  }
+  Scalar next(Scalar average, Scalar newest) const {
+    return average + static_cast<Scalar>(config_.momentum) * (newest - average);
   }
 
   /// Values of each channel in a batch.
   Scalar count(Index samples) const { return static_cast<Scalar>(samples * shape_.height * shape_.width); }
 
-  template <class Band>
-  auto gain(const Band& band) const {
-    return band.of(this->parameters_[0].value());
-  }
-  template <class Band>
-  auto shift(const Band& band) const {
-    return band.of(this->parameters_[1].value());
-  }
+  const Matrix<Scalar>& gain() const { return this->parameters_[0].value(); }
+  const Matrix<Scalar>& shift() const { return this->parameters_[1].value(); }
 
   BatchNorm config_;
   Shape shape_;
-  Index batches_ = 0;  // absorbed; PyTorch counts them, too
+  Index batches_ = 0;  // in the running statistics; PyTorch counts them, too
 };
 
 }  // namespace altmin

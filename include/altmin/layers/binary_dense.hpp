@@ -15,6 +15,8 @@ namespace altmin {
 /// The scale is rounded to so few bits that a sum of its multiples is exact: at inputs of +-1 the map gives the same
 /// bits in any order of summation, and so does a PackedNetwork.
 struct BinaryDense {
+  static constexpr const char* name = "BinaryDense";
+
   template <class Scalar>
   class Layer;
 
@@ -39,15 +41,13 @@ class BinaryDense::Layer : public FullyConnectedLayer<BinaryDense, Layer<Scalar>
   using Common = FullyConnectedLayer<BinaryDense, Layer<Scalar>, Scalar>;
 
  public:
-  static constexpr const char* name = "BinaryDense";
-
   using Common::Common;
 
-  TraceShape trace_shape() const { return {0, outputs(), inputs(), false}; }
+  TraceShape trace_shape() const override { return {0, outputs(), inputs(), false}; }
 
   /// Writes V, outputs x inputs.
-  void write_matrix(const Lane<Scalar>& lane, View<Scalar> v) const {
-    lane.parallel_ranges(outputs(), inputs(), [&](Index first, Index count) {
+  void write_matrix(const Worker<Scalar>& worker, View<Scalar> v) const {
+    worker.parallel_ranges(outputs(), inputs(), [&](Index first, Index count) {
       const auto w = this->weight().middleRows(first, count);
       auto rows = v.middleRows(first, count);
       auto scale = rows.col(0);  // until the last column that is written, which is the first
@@ -61,24 +61,25 @@ class BinaryDense::Layer : public FullyConnectedLayer<BinaryDense, Layer<Scalar>
     });
   }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    write_matrix(lane, at.trace.batch);
-    map(lane, at.trace.batch, at.x, at.y);
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    write_matrix(worker, at.trace.batch);
+    map(worker, at.trace.batch, at.x, at.y);
   }
 
-  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+  void predict(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const override {
     Matrix<Scalar> v(outputs(), inputs());
-    write_matrix(lane, v);
-    map(lane, v, x, y);
+    write_matrix(worker, v);
+    map(worker, v, x, y);
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    multiply<Scalar>(lane, from.trace.batch, dx, dy);
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    multiply<Scalar>(worker, from.trace.batch, dx, dy);
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    multiply<Scalar>(lane, transposed(at.trace.batch), dy, dx);
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    multiply<Scalar>(worker, transposed(at.trace.batch), dy, dx);
   }
 
  private:
@@ -91,8 +92,8 @@ class BinaryDense::Layer : public FullyConnectedLayer<BinaryDense, Layer<Scalar>
   }
 
   /// y = V x + b, in this order: V x is exact where x are signs.
-  void map(const Lane<Scalar>& lane, ConstView<Scalar> v, ConstView<Scalar> x, View<Scalar> y) const {
-    multiply<Scalar>(lane, v, x, y);
+  void map(const Worker<Scalar>& worker, ConstView<Scalar> v, ConstView<Scalar> x, View<Scalar> y) const {
+    multiply<Scalar>(worker, v, x, y);
     if (this->config().bias) y.colwise() += this->bias().col(0);
   }
 

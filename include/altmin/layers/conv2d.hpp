@@ -1,18 +1,22 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
+#include "altmin/kernels/elementwise.hpp"
+#include "altmin/kernels/window.hpp"
 #include "altmin/layers/initialization.hpp"
-#include "altmin/layers/layer_base.hpp"
-#include "altmin/layers/window.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
 
 /// A convolution of images (a cross-correlation, as everywhere in the field): each output channel is the sum over all
 /// input channels of a kernel slid over the planes, plus a bias.
 struct Conv2d {
+  static constexpr const char* name = "Conv2d";
+
   template <class Scalar>
   class Layer;
 
@@ -38,20 +42,19 @@ struct Conv2d {
 /// x inputs x height x width; `bias` is outputs x 1.
 ///
 /// The products read images laid out so that the positions of a register tile's rows follow each other (ShiftedImage):
-/// nothing is copied for each value that the kernel sees.
+/// nothing is copied for each value that the kernel covers.
 template <class Scalar>
 class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
   using Config = Conv2d;
-  static constexpr const char* name = "Conv2d";
-  static constexpr Role role = Role::map;
-  static constexpr bool affine = true;
+  static constexpr LayerTraits layer_traits{Role::map, false, true};
 
   Layer(const Conv2d& config, Shape input)
       : config_{config},
         window_{input, config.kernel, config.stride, config.padding},
-        height_{together(window_)},
-        image_{window_, height_},
+        height_{rows_together(window_)},
+        width_{width_together(window_)},
+        image_{window_, height_, width_},
         output_{window_.output(config.outputs)} {
     if (config.outputs < 1 || config.outputs > most_outputs) {
       throw OptionError("outputs must be 1 to " + detail::text(most_outputs) + ", got " + detail::text(config.outputs));
@@ -85,9 +88,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   const Conv2d& config() const { return config_; }
-  Shape output() const { return output_; }
+  Shape output() const override { return output_; }
 
-  void initialize(Random& random) {
+  void initialize(Random& random) override {
     const auto fill = [&](Index parameter) {
       altmin::initialize(this->parameters_[static_cast<std::size_t>(parameter)].values(), config_.initialization,
                          window_.depth(), config_.outputs * window_.area(), random);
@@ -98,9 +101,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     if (config_.initialization == Initialization::pytorch) fill(1);
   }
 
-  LoweredShape lowered_shape() const { return {window_.depth(), window_.positions()}; }
-  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
-    for_each_sample(lane, at.x.cols(), [&](Index t, Scalar* memory) {
+  LoweredShape lowered_shape() const override { return {window_.depth(), window_.positions()}; }
+  void lower(const Worker<Scalar>& worker, const Point<Scalar>& at, View<Scalar> a) const override {
+    for_each_sample(worker, at.x.cols(), [&](Index t, Scalar* memory) {
       for_each_part(at.x, t, memory, [&](const Part& part) {
         for (Index p = 0; p < part.positions; ++p) {
           Scalar* const column = a.address(part.channel * window_.area(), t * window_.positions() + part.position + p);
@@ -109,9 +112,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       });
     });
   }
-  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
+  void lower_output(const Worker<Scalar>& worker, ConstView<Scalar> dy, View<Scalar> r) const override {
     const Index positions = window_.positions();
-    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
+    worker.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
         const ConstView<Scalar> planes{dy.address(0, t), positions, config_.outputs, positions};
         r.slice(t * positions, positions) = planes.transpose();
@@ -119,17 +122,20 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const { convolve(lane, at.x, at.y, config_.bias); }
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    convolve(worker, at.x, at.y, config_.bias);
+  }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    convolve(lane, dx, dy, false);
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    convolve(worker, dx, dy, false);
   }
 
   /// Goes through the kernel a row of all channels after the other: those of neighbouring rows overlap, and a processor
   /// waits for what it has just written.
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
-    for_each_sample(lane, dy.cols(), [&](Index t, Scalar* memory) {
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    for_each_sample(worker, dy.cols(), [&](Index t, Scalar* memory) {
       Scalar* const slopes = memory + room / 2;
       View<Scalar>{dx}.col(t).setZero();
       for_each_part([&](const Part& part) {
@@ -149,25 +155,25 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
             }
           });
         });
-        image_.add_back(memory, part.channels, part.top, dx.address(first_pixel(part.channel), t));
+        image_.add_back(memory, part.channels, part.top, part.part, dx.address(first_pixel(part.channel), t));
       });
     });
   }
 
-  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<View<Scalar>> gradients) const {
+  void gradient(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                Span<View<Scalar>> gradients) const override {
     const Index size = gradients[0].size() + (config_.bias ? config_.outputs : 0);
     // Sums over some samples each, if there is memory for them: of the calling thread's, which does not multiply now.
-    const Index groups = size <= PackingBuffer::rows * PackingBuffer::depth / 3 && at.x.cols() >= 4 ? 4 : 1;
-    const detail::Cut samples = detail::Cut::shared(at.x.cols(), (at.x.cols() + groups - 1) / groups, 1);
-    const detail::Cut columns = detail::Cut::shared(window_.depth(), part_columns(groups), Tile::columns);
+    const Index groups = size <= ThreadMemory::rows * ThreadMemory::depth / 3 && at.x.cols() >= 4 ? 4 : 1;
+    const detail::Partition samples = detail::Partition::shared(at.x.cols(), (at.x.cols() + groups - 1) / groups, 1);
+    const detail::Partition columns = detail::Partition::shared(window_.depth(), part_columns(groups), Tile::columns);
     const auto sum = [&](Index parameter, Index group) {
       const View<Scalar>& own = gradients[parameter];
       if (group == 0) return own;
-      Scalar* const others = lane.packing().left() + (group - 1) * size;
+      Scalar* const others = worker.packing().left() + (group - 1) * size;
       return View<Scalar>{parameter == 0 ? others : others + gradients[0].size(), own.rows(), own.cols(), own.rows()};
     };
-    lane.parallel_for_leaves(columns.count * samples.count, [&](Index i, const Lane<Scalar>& own) {
+    worker.parallel_for_leaves(columns.count * samples.count, [&](Index i, const Worker<Scalar>& own) {
       const Index group = i / columns.count;
       const Index part = i % columns.count;
       const Index first = samples.first(group);
@@ -188,26 +194,34 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   using LeftPanel = detail::LeftPanel<Scalar>;
   using Dots = detail::DotTile<Scalar>;
 
-  using PackingBuffer = detail::PackingBuffer<Scalar>;
+  using ThreadMemory = detail::ThreadMemory<Scalar>;
 
   static constexpr Index most_outputs = 65535;
-  static constexpr Index room = PackingBuffer::room;
+  static constexpr Index room = ThreadMemory::room;
   static constexpr Index image_room = room / 8;  // of what is laid out at a time, where that is more than one channel
 
   const Matrix<Scalar>& weight() const { return this->parameters_[0].value(); }
 
   Index first_pixel(Index channel) const { return channel * window_.input().height * window_.input().width; }
 
-  /// Rows of positions that are dealt with together: as many as there is room for what they see. Throws ShapeError
-  /// where that is not one.
-  static Index together(const detail::Window& window) {
-    const auto size = [&](Index height) { return detail::ShiftedImage::channel_size(window, height); };
-    if (size(1) > room / 4) {
-      throw ShapeError("expected a kernel that takes at most " + detail::text(room / 4) +
-                       " values of a channel along a row of outputs, got " + detail::text(size(1)));
-    }
+  /// Rows of positions that are dealt with together: as many as there is room for what they see, at least one.
+  static Index rows_together(const detail::Window& window) {
+    const auto size = [&](Index height) { return detail::ShiftedImage::channel_size(window, height, window.width()); };
     const Index further = size(2) - size(1);
     return std::min(window.height(), 1 + (std::max(room / 8, size(1)) - size(1)) / further);
+  }
+
+  /// Positions of a row that are dealt with together: all, if there is room for what they see, else parts of equal
+  /// width. Throws ShapeError if there is no room for what the kernel covers at one position.
+  static Index width_together(const detail::Window& window) {
+    const auto size = [&](Index width) { return detail::ShiftedImage::channel_size(window, 1, width); };
+    if (size(window.width()) <= room / 4) return window.width();
+    if (size(1) > room / 4) {
+      throw ShapeError("expected a kernel of at most " + detail::text(room / 4) +
+                       " values of a channel, rounded up to whole strides of its rows, got " + detail::text(size(1)));
+    }
+    const Index parts = tile_count(window.width(), std::max<Index>(1, room / 8 / size(1)));
+    return tile_count(window.width(), parts);
   }
 
   /// Columns of the weight whose gradient is found together, by one thread: with few groups of samples, fewer. Half the
@@ -219,19 +233,20 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   /// Calls body(sample, memory) for each sample, in parallel.
   template <class Body>
-  void for_each_sample(const Lane<Scalar>& lane, Index samples, Body&& body) const {
+  void for_each_sample(const Worker<Scalar>& worker, Index samples, Body&& body) const {
     constexpr Index work = Index{1} << 20;  // multiplications, some ten microseconds
-    const detail::Cut cut{samples, std::max<Index>(1, work / (window_.depth() * output_.size())), 1};
-    lane.parallel_for_leaves(cut.count, [&](Index i, const Lane<Scalar>& own) {
-      for (Index t = cut.first(i); t < cut.first(i + 1); ++t) body(t, own.packing().leaf());
+    const detail::Partition partition{samples, std::max<Index>(1, work / (window_.depth() * output_.size())), 1};
+    worker.parallel_for_leaves(partition.count, [&](Index i, const Worker<Scalar>& own) {
+      for (Index t = partition.first(i); t < partition.first(i + 1); ++t) body(t, own.packing().leaf());
     });
   }
 
-  /// Some rows of positions, and some input channels, that are dealt with together.
+  /// Some rows of positions or a part of one, and some input channels, that are dealt with together.
   struct Part {
     Index channel;
     Index channels;
     Index top;
+    Index part;       // of each row
     Index position;   // the first one
     Index positions;  // how many
   };
@@ -239,10 +254,21 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// Calls use(part) for each part of a sample, the channels of some rows in turn.
   template <class Use>
   void for_each_part(Use&& use) const {
-    for_each_tile(window_.height(), height_, [&](Index top, Index height) {
+    for_each_piece([&](Index top, Index part, Index position, Index positions) {
       for_each_tile(window_.input().channels, channels_, [&](Index channel, Index channels) {
-        use(Part{channel, channels, top, top * window_.width(), height * window_.width()});
+        use(Part{channel, channels, top, part, position, positions});
       });
+    });
+  }
+
+  /// Calls use(top, part, position, positions) for the positions that are dealt with together, in turn: their first
+  /// row, which part of each row they are, the number of the first position, and how many they are.
+  template <class Use>
+  void for_each_piece(Use&& use) const {
+    for_each_tile(window_.height(), height_, [&](Index top, Index height) {
+      Index part = 0;
+      for_each_tile(window_.width(), width_,
+                    [&](Index left, Index width) { use(top, part++, top * window_.width() + left, height * width); });
     });
   }
 
@@ -250,7 +276,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   template <class Use>
   void for_each_part(ConstView<Scalar> x, Index t, Scalar* memory, Use&& use) const {
     for_each_part([&](const Part& part) {
-      image_.lay_out(x.address(first_pixel(part.channel), t), part.channels, part.top, memory);
+      image_.lay_out(x.address(first_pixel(part.channel), t), part.channels, part.top, part.part, memory);
       use(part);
     });
   }
@@ -279,9 +305,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     return {memory, Tile::rows};
   }
 
-  /// y = the kernels over x, plus the bias where asked.
-  void convolve(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
-    for_each_sample(lane, x.cols(), [&](Index t, Scalar* memory) {
+  /// y = the kernels over x, plus the bias if `with_bias`.
+  void convolve(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y, bool with_bias) const {
+    for_each_sample(worker, x.cols(), [&](Index t, Scalar* memory) {
       for (Index o = 0; with_bias && o < config_.outputs; ++o) {
         std::fill_n(y.address(o * window_.positions(), t), window_.positions(), this->parameters_[1].value()(o));
       }
@@ -320,7 +346,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// Numbers of an output's line, whole packets.
-  Index line_length() const { return Tile::whole_packets(height_ * window_.width()); }
+  Index line_length() const { return Tile::whole_packets(height_ * width_); }
 
   /// With outputs that fill no packet: each weight's is a sum of dot products, of a line of slopes with one of the
   /// image.
@@ -364,7 +390,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
-  /// Else products of the slopes at many positions, packed, with what the kernel sees there.
+  /// Else products of the slopes at many positions, packed, with what the kernel covers there.
   void correlate_by_columns(ConstView<Scalar> x, ConstView<Scalar> dy, View<Scalar> gradient, Index first, Index count,
                             Scalar* memory) const {
     constexpr Index depth = 256;  // of a product
@@ -403,9 +429,9 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   template <class Use>
   void for_each_band(ConstView<Scalar> x, Index samples, const Channels& seen, Scalar* memory, Use&& use) const {
     for (Index t = 0; t < samples; ++t) {
-      for_each_tile(window_.height(), height_, [&](Index top, Index height) {
-        image_.lay_out(x.address(first_pixel(seen.first), t), seen.count, top, memory);
-        use(t, top * window_.width(), height * window_.width());
+      for_each_piece([&](Index top, Index part, Index position, Index positions) {
+        image_.lay_out(x.address(first_pixel(seen.first), t), seen.count, top, part, memory);
+        use(t, position, positions);
       });
     }
   }
@@ -413,6 +439,7 @@ class Conv2d::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   Conv2d config_;
   detail::Window window_;
   Index height_;  // rows of positions that are dealt with together
+  Index width_;   // positions of a row: below all of them, height_ is 1
   detail::ShiftedImage image_;
   Shape output_;
   Index channels_;                     // that are laid out together

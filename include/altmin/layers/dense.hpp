@@ -4,8 +4,11 @@
 
 namespace altmin {
 
-/// A fully connected map, y = W x + b.
+/// A fully connected map, y = W x + b. (Eigen has a name Dense as well: a program that opens both namespaces writes
+/// altmin::Dense.)
 struct Dense {
+  static constexpr const char* name = "Dense";
+
   template <class Scalar>
   class Layer;
 
@@ -26,34 +29,33 @@ class Dense::Layer : public FullyConnectedLayer<Dense, Layer<Scalar>, Scalar> {
   using Common = FullyConnectedLayer<Dense, Layer<Scalar>, Scalar>;
 
  public:
-  static constexpr const char* name = "Dense";
-
   using Common::Common;
 
-  ConstView<Scalar> matrix() const { return weight(); }
+  ConstView<Scalar> matrix() const override { return weight(); }
 
-  LoweredShape lowered_shape() const { return {inputs(), 1}; }
-  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
-    lane.parallel_ranges(a.cols(), a.rows(),
-                         [&](Index first, Index count) { a.slice(first, count) = at.x.slice(first, count); });
+  LoweredShape lowered_shape() const override { return {inputs(), 1}; }
+  void lower(const Worker<Scalar>& worker, const Point<Scalar>& at, View<Scalar> a) const override {
+    worker.parallel_ranges(a.cols(), a.rows(),
+                           [&](Index first, Index count) { a.slice(first, count) = at.x.slice(first, count); });
   }
-  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
-    lane.parallel_ranges(r.cols(), r.rows(),
-                         [&](Index first, Index count) { r.slice(first, count) = dy.slice(first, count); });
+  void lower_output(const Worker<Scalar>& worker, ConstView<Scalar> dy, View<Scalar> r) const override {
+    worker.parallel_ranges(r.cols(), r.rows(),
+                           [&](Index first, Index count) { r.slice(first, count) = dy.slice(first, count); });
   }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
     const auto offset = this->config().bias ? Addend<Scalar>::each_column(this->bias().data()) : Addend<Scalar>{};
-    multiply<Scalar>(lane, weight(), at.x, at.y, Scalar(1), offset);
+    multiply<Scalar>(worker, weight(), at.x, at.y, Scalar(1), offset);
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    multiply<Scalar>(lane, weight(), dx, dy);
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    multiply<Scalar>(worker, weight(), dx, dy);
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
-    multiply<Scalar>(lane, transposed(weight()), dy, dx);
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    multiply<Scalar>(worker, transposed(weight()), dy, dx);
   }
 
  private:

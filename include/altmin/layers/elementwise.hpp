@@ -1,75 +1,100 @@
 #pragma once
 
-#include "altmin/layers/layer_base.hpp"
+#include <algorithm>
+
+#include "altmin/core/function_ref.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
 
 /// A layer that maps each element by itself. `Layer` gives, on arrays of any of a batch's elements:
 ///
 ///   value(x)                        f(x)
-///   slope_times(x, y, dy)           f'(x) dy, at a price that may be paid twice: a step on codes does
+///   slope_times(x, y, dy)           f'(x) dy, where y = f(x)
 ///   change(x, y, dx, moved)         f(x + dx) - f(x), without cancellation; y = f(x), moved = x + dx
 template <class Layer, class Scalar>
 class ElementwiseLayer : public LayerBase<Layer, Scalar> {
  public:
-  static constexpr Role role = Role::nonlinearity;
-  static constexpr bool elementwise = true;
+  static constexpr LayerTraits layer_traits{};
 
   explicit ElementwiseLayer(Shape input) : shape_{input} {}
 
-  Shape output() const { return shape_; }
+  Shape output() const override { return shape_; }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    lane.parallel_ranges(at.x.cols(), at.x.rows(), [&](Index first, Index count) {
-      View<Scalar>{at.y}.middleCols(first, count).array() = self().value(at.x.middleCols(first, count).array());
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    for_each_column(worker, at.x.rows(), at.x.cols(), [&](Index t, Index size) {
+      piece(at.y.address(0, t), size) = self().value(piece(at.x.address(0, t), size));
     });
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
-    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
-      dx.middleCols(first, count).array() =
-          self().slope_times(at.x.middleCols(first, count).array(), at.y.middleCols(first, count).array(),
-                             dy.middleCols(first, count).array());
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    for_each_column(worker, dy.rows(), dy.cols(), [&](Index t, Index size) {
+      write_slopes(at.x.address(0, t), at.y.address(0, t), dy.address(0, t), size, dx.address(0, t));
     });
   }
 
-  /// The same where the input has moved by dx and the output by `change` since `from`.
-  void pull_back_moved(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx,
-                       ConstView<Scalar> change, ConstView<Scalar> slope, View<Scalar> pulled) const {
-    lane.parallel_ranges(dx.cols(), dx.rows(), [&](Index first, Index count) {
-      const auto part = [&](const auto& whole) { return whole.middleCols(first, count).array(); };
-      View<Scalar>{pulled}.middleCols(first, count).array() =
-          self().slope_times(part(from.x) + part(dx), part(from.y) + part(change), part(slope));
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    for_each_column(worker, dx.rows(), dx.cols(), [&](Index t, Index size) {
+      set_change(from.x.address(0, t), from.y.address(0, t), dx.address(0, t), size, dy.address(0, t));
     });
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    lane.parallel_ranges(dx.cols(), dx.rows(), [&](Index first, Index count) {
-      const auto part = [&](const auto& whole) { return whole.middleCols(first, count).array(); };
-      View<Scalar>{dy}.middleCols(first, count).array() =
-          self().change(part(from.x), part(from.y), part(dx), part(from.x) + part(dx));
+  /// In one pass through memory: a piece is in the first cache while it moves.
+  void move_input(const Worker<Scalar>& worker, const Point<Scalar>& from, const Point<Scalar>&,
+                  const InputMove<Scalar>& move) const override {
+    const Index rows = from.x.rows();
+    worker.parallel_ranges(from.x.cols(), rows, [&](Index first_column, Index columns) {
+      Scalar residual[input_piece_size];
+      const Index end = (first_column + columns) * rows;
+      for (Index i = first_column * rows; i < end; i += input_piece_size) {
+        const Index size = std::min(input_piece_size, end - i);
+        const Scalar* const x = from.x.data() + i;
+        const Scalar* const y = from.y.data() + i;
+        Scalar* const displacement = move.state.displacement.address(0, 0) + i;
+        Scalar* const change = move.state.change.address(0, 0) + i;
+        if (move.first) {
+          write_slopes(x, y, move.residual.data() + i, size, residual);
+        } else {
+          piece(residual, size) =
+              self().slope_times(piece(x, size) + constant_piece(displacement, size),
+                                 piece(y, size) + constant_piece(change, size), piece(move.residual.data() + i, size));
+        }
+        move.rule.move({i, size, x, residual, displacement});
+        set_change(x, y, displacement, size, change);
+      }
     });
   }
-
-  void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>&,
-                    const CodeStep<Scalar>& step) const {
-    step.for_each_piece(lane, [&layer = self(), x = from.x, y = from.y, step](Index i, auto size) {
-      const auto c0 = step.piece(x, i, size);
-      const auto y0 = step.piece(y, i, size);
-      auto delta = step.piece(step.displacement, i, size);
-      auto v = step.piece(step.velocity, i, size);
-      auto change = step.piece(step.change, i, size);
-      step.begin(delta, v, change);
-      step.take([&] { return layer.slope_times(c0 + delta, y0 + change, step.piece(step.slope, i, size)); }, c0, delta,
-                v);
-      change = layer.change(c0, y0, delta, c0 + delta);
-    });
-  }
-  bool steps_in_place() const { return true; }
+  bool moves_in_place() const override { return true; }
 
  private:
+  using Piece = Eigen::Map<Eigen::Array<Scalar, Eigen::Dynamic, 1>>;
+  using ConstPiece = Eigen::Map<const Eigen::Array<Scalar, Eigen::Dynamic, 1>>;
+
   const Layer& self() const { return static_cast<const Layer&>(*this); }
+
+  static Piece piece(Scalar* data, Index size) { return {data, size}; }
+  static ConstPiece piece(const Scalar* data, Index size) { return {data, size}; }
+  static ConstPiece constant_piece(const Scalar* data, Index size) { return {data, size}; }
+
+  // Not inline: compiled once.
+  EIGEN_DONT_INLINE void write_slopes(const Scalar* x, const Scalar* y, const Scalar* dy, Index size,
+                                      Scalar* dx) const {
+    piece(dx, size) = self().slope_times(piece(x, size), piece(y, size), piece(dy, size));
+  }
+  EIGEN_DONT_INLINE void set_change(const Scalar* x, const Scalar* y, const Scalar* dx, Index size,
+                                    Scalar* change) const {
+    piece(change, size) =
+        self().change(piece(x, size), piece(y, size), piece(dx, size), piece(x, size) + piece(dx, size));
+  }
+
+  static void for_each_column(const Worker<Scalar>& worker, Index rows, Index columns,
+                              FunctionRef<void(Index, Index)> body) {
+    worker.parallel_ranges(columns, rows, [&](Index first, Index count) {
+      for (Index t = first; t < first + count; ++t) body(t, rows);
+    });
+  }
 
   Shape shape_;
 };

@@ -2,6 +2,9 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <vector>
 
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
@@ -26,20 +29,23 @@ constexpr std::array<const char*, 8> names(Initialization) {
 
 namespace detail {
 
-/// Orthonormal rows (or columns, if there are fewer of them), by Gram-Schmidt, twice for accuracy.
-/// `Number` is double; a template so that only users of it pay for its compilation.
-template <class Number>
-Matrix<Number> orthonormal(Index rows, Index columns, Random& random) {
-  const bool wide = rows < columns;
-  Matrix<Number> basis(wide ? columns : rows, wide ? rows : columns);
-  for (Index j = 0; j < basis.cols(); ++j) {
-    for (Index i = 0; i < basis.rows(); ++i) basis(i, j) = random.normal();
+/// `length` x `count` orthonormal columns, by Gram-Schmidt, twice for accuracy; count <= length.
+inline std::vector<double> orthonormal_columns(std::size_t length, std::size_t count, Random& random) {
+  std::vector<double> basis(length * count);
+  const auto dot = [&](const double* a, const double* b) { return std::inner_product(a, a + length, b, 0.0); };
+  for (std::size_t j = 0; j < count; ++j) {
+    double* const column = &basis[j * length];
+    for (std::size_t i = 0; i < length; ++i) column[i] = random.normal();
     for (int pass = 0; pass < 2; ++pass) {
-      for (Index k = 0; k < j; ++k) basis.col(j) -= basis.col(k).dot(basis.col(j)) * basis.col(k);
+      for (std::size_t k = 0; k < j; ++k) {
+        const double* const earlier = &basis[k * length];
+        const double along = dot(earlier, column);
+        for (std::size_t i = 0; i < length; ++i) column[i] -= along * earlier[i];
+      }
     }
-    basis.col(j).normalize();
+    const double norm = std::sqrt(dot(column, column));
+    for (std::size_t i = 0; i < length; ++i) column[i] /= norm;
   }
-  if (wide) basis.transposeInPlace();
   return basis;
 }
 
@@ -65,10 +71,20 @@ void initialize(View<Scalar> weight, Initialization kind, Index fan_in, Index fa
     case Initialization::lecun_uniform: return uniform(std::sqrt(3 / in));
     case Initialization::lecun_normal: return normal(1 / in);
     case Initialization::pytorch: return uniform(1 / std::sqrt(in));
-    case Initialization::orthogonal:
-      weight =
-          (std::sqrt(2.0) * detail::orthonormal<double>(weight.rows(), weight.cols(), random)).template cast<Scalar>();
+    case Initialization::orthogonal: {
+      const bool wide = weight.rows() < weight.cols();
+      const Index length = wide ? weight.cols() : weight.rows();
+      const Index count = wide ? weight.rows() : weight.cols();
+      const auto basis =
+          detail::orthonormal_columns(static_cast<std::size_t>(length), static_cast<std::size_t>(count), random);
+      Index next = 0;
+      fill([&] {
+        const Index i = next % weight.rows();
+        const Index j = next++ / weight.rows();
+        return std::sqrt(2.0) * basis[static_cast<std::size_t>(wide ? i * length + j : j * length + i)];
+      });
       return;
+    }
   }
 }
 

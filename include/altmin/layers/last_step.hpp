@@ -1,12 +1,14 @@
 #pragma once
 
-#include "altmin/layers/layer_base.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
 
 /// The last step of a sequence, 1 x steps x features, as plain features: what stands above a Recurrent layer where a
 /// whole sequence has one target.
 struct LastStep {
+  static constexpr const char* name = "LastStep";
+
   template <class Scalar>
   class Layer;
 
@@ -18,22 +20,23 @@ template <class Scalar>
 class LastStep::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  public:
   using Config = LastStep;
-  static constexpr const char* name = "LastStep";
-  static constexpr Role role = Role::nonlinearity;
+  static constexpr LayerTraits layer_traits{};
 
   Layer(const LastStep&, Shape input) : features_{input.width} { detail::require_sequence(input); }
 
   LastStep config() const { return {}; }
-  Shape output() const { return features_; }
+  Shape output() const override { return features_; }
 
-  void forward(const Lane<Scalar>&, const Point<Scalar>& at) const { View<Scalar>{at.y} = at.x.bottomRows(features_); }
+  void forward(const Worker<Scalar>&, const Point<Scalar>& at) const override {
+    View<Scalar>{at.y} = at.x.bottomRows(features_);
+  }
 
-  void difference(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
+  void difference(const Worker<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
     dy = dx.bottomRows(features_);
   }
 
-  void pull_back(const Lane<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
+  void backward(const Worker<Scalar>&, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const override {
     dx.topRows(dx.rows() - features_).setZero();
     dx.bottomRows(features_) = dy;
   }

@@ -8,6 +8,8 @@ namespace altmin {
 
 /// The largest value in each window of each plane. Its gradient goes to the first of those that are largest.
 struct MaxPool2d {
+  static constexpr const char* name = "MaxPool2d";
+
   template <class Scalar>
   class Layer;
 
@@ -24,8 +26,6 @@ struct MaxPool2d {
 template <class Scalar>
 class MaxPool2d::Layer : public Pool2dLayer<MaxPool2d, Layer<Scalar>, Scalar> {
  public:
-  static constexpr const char* name = "MaxPool2d";
-
   using Pool2dLayer<MaxPool2d, Layer<Scalar>, Scalar>::Pool2dLayer;
 
   template <class Window, class Pixels>
@@ -44,7 +44,7 @@ class MaxPool2d::Layer : public Pool2dLayer<MaxPool2d, Layer<Scalar>, Scalar> {
   }
 
   template <class Window, class Pixels, class Slopes>
-  static void pull(const Window& window, const Pixels& x, Scalar dy, Slopes& dx) {
+  static void spread(const Window& window, const Pixels& x, Scalar dy, Slopes& dx) {
     const Scalar largest = value(window, x);
     window.for_each([&](auto p) {  // what the first of the largest takes is left for none behind it
       const Scalar taken = x[p] < largest ? Scalar(0) : dy;

@@ -51,6 +51,7 @@ class Parameter {
 
   /// For changing single coefficients in place.
   View<Scalar> values() { return values_; }
+  Matrix<Scalar>& matrix() { return values_; }
 
   /// Replaces all values; throws ShapeError, and changes nothing, if the shape differs.
   void set(const ConstRef<Scalar>& values) {

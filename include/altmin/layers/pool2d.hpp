@@ -4,17 +4,14 @@
 #include <optional>
 #include <type_traits>
 
-#include "altmin/layers/layer_base.hpp"
-#include "altmin/layers/window.hpp"
+#include "altmin/kernels/window.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
-// GCC makes small loops vector instructions where it does not unroll them first, and loops over many arrays where it is
-// told that these lie apart.
+// GCC makes small loops vector instructions where it does not unroll them first.
 #if defined(__GNUC__) && !defined(__clang__)
 #define ALTMIN_VECTORIZE _Pragma("GCC unroll 1")
-#define ALTMIN_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define ALTMIN_VECTORIZE
-#define ALTMIN_INDEPENDENT
 #endif
 
 namespace altmin {
@@ -24,14 +21,14 @@ namespace altmin {
 ///
 ///   value(window, x)            its value
 ///   change(window, x, y, dx)    f(x + dx) - y, where y = f(x), without cancellation
-///   pull(window, x, dy, dx)     adds to dx the slopes of its pixels, dy being that of its value
+///   spread(window, x, dy, dx)     adds to dx the derivatives by its pixels, dy being that by its value
 ///
 /// where window.first is its first pixel, and window.for_each(use) calls use(p) for each of them, row by row.
 template <class Config_, class Layer, class Scalar>
 class Pool2dLayer : public LayerBase<Layer, Scalar> {
  public:
   using Config = Config_;
-  static constexpr Role role = Role::nonlinearity;
+  static constexpr LayerTraits layer_traits{};
 
   Pool2dLayer(const Config& config, Shape input)
       : config_{config},
@@ -39,10 +36,10 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
         output_{window_.output(input.channels)} {}
 
   const Config& config() const { return config_; }
-  Shape output() const { return output_; }
+  Shape output() const override { return output_; }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    for_each_row(lane, at.x.cols(), [&](Index t, Index pixel, Index place) {
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    for_each_row(worker, at.x.cols(), [&](Index t, Index pixel, Index place) {
       const Scalar* const x = at.x.address(pixel, t);
       Scalar* const y = at.y.address(place, t);
       for_each_run(
@@ -54,9 +51,9 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
     });
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    for_each_row(lane, dx.cols(), [&](Index t, Index pixel, Index place) {
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    for_each_row(worker, dx.cols(), [&](Index t, Index pixel, Index place) {
       const Scalar* const x = from.x.address(pixel, t);
       const Scalar* const y = from.y.address(place, t);
       const Scalar* const moves = dx.address(pixel, t);
@@ -71,13 +68,14 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
     });
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const {
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
     const Shape& image = window_.input();
     if (!squares() || image.height % 2 != 0 || image.width % 2 != 0) {  // else all pixels are about to be written
-      lane.parallel_ranges(dx.cols(), dx.rows(),
-                           [&](Index first, Index count) { dx.middleCols(first, count).setZero(); });
+      worker.parallel_ranges(dx.cols(), dx.rows(),
+                             [&](Index first, Index count) { dx.middleCols(first, count).setZero(); });
     }
-    for_each_row(lane, dy.cols(), [&](Index t, Index pixel, Index place) {
+    for_each_row(worker, dy.cols(), [&](Index t, Index pixel, Index place) {
       const Scalar* const x = at.x.address(pixel, t);
       const Scalar* const slope = dy.address(place, t);
       Scalar* const slopes = dx.address(pixel, t);
@@ -86,39 +84,30 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
             auto pixels = run.load(x + 2 * i, line());
             run.for_each([&](int j) {
               Quad<Scalar> pulled{};
-              self().pull(Square{}, pixels[j], slope[i + j], pulled);
+              self().spread(Square{}, pixels[j], slope[i + j], pulled);
               pixels.put(j, pulled);
             });
             run.store(pixels, slopes + 2 * i, line());
           },
-          [&](const AnyWindow& window, Index i) { self().pull(window, x, slope[i], slopes); });
+          [&](const AnyWindow& window, Index i) { self().spread(window, x, slope[i], slopes); });
     });
   }
 
-  /// Over squares that make up the image, pixels are sorted by their place in the window until the last step: upper
-  /// left ones first, those of c0 in step.pulled, of delta in step.velocity and of v in step.displacement, where delta
-  /// is put at the end. So they are gone through without a shuffle.
-  void step_through(const Lane<Scalar>& lane, const Point<Scalar>& from, const Point<Scalar>& to,
-                    const CodeStep<Scalar>& step) const {
-    if (!steps_in_place()) return LayerBase<Layer, Scalar>::step_through(lane, from, to, step);
-    lane.parallel_ranges(from.x.cols(), from.x.rows(), [&](Index first, Index count) {
+  /// In one pass through memory, some rows of windows at a time, where the windows are squares that make up the image.
+  void move_input(const Worker<Scalar>& worker, const Point<Scalar>& from, const Point<Scalar>& to,
+                  const InputMove<Scalar>& move) const override {
+    if (!moves_in_place()) return LayerBase<Layer, Scalar>::move_input(worker, from, to, move);
+    const Index rows = output_.size() / window_.width();
+    const Index together = std::max<Index>(1, input_piece_size / (2 * line()));  // rows of windows
+    worker.parallel_ranges(from.x.cols(), from.x.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
-        Scalar* const start = step.pulled.address(0, t);
-        Scalar* const delta = step.velocity.address(0, t);
-        Scalar* const v = step.displacement.address(0, t);
-        if (step.first) sort(from.x.address(0, t), start);
-        step.rates.with_sparsity([&](auto sparse) {
-          const auto go = [&](auto begins) {
-            step_squares(begins, sparse, step.rates, start, delta, v, step.slope.address(0, t), from.y.address(0, t),
-                         step.change.address(0, t));
-          };
-          step.first ? go(std::true_type{}) : go(std::false_type{});
-        });
-        if (step.last) put_back(delta, v);
+        for (Index row = 0; row < rows; row += together) {
+          move_squares(from, move, t, row, std::min(together, rows - row));
+        }
       }
     });
   }
-  bool steps_in_place() const { return squares() && 4 * output_.size() == window_.input().size(); }
+  bool moves_in_place() const override { return squares() && 4 * output_.size() == window_.input().size(); }
 
  protected:
   Index area() const { return window_.kernel().height * window_.kernel().width; }
@@ -191,16 +180,6 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
       return pixels;
     }
 
-    /// From pixels that are sorted by their place in the window, `count` to a place; and the way back.
-    static Pixels load_sorted(const Scalar* sorted, Index count) {
-      Pixels pixels;
-      Square::for_each([&](int p) { for_each([&](int j) { pixels.of[p][j] = sorted[p * count + j]; }); });
-      return pixels;
-    }
-    static void store_sorted(const Pixels& pixels, Scalar* sorted, Index count) {
-      Square::for_each([&](int p) { for_each([&](int j) { sorted[p * count + j] = pixels.of[p][j]; }); });
-    }
-
     static void store(const Pixels& pixels, Scalar* image, Index line) {
       for_each([&](int j) {
         image[2 * j] = pixels.of[0][j];
@@ -225,9 +204,9 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
   /// Calls use(t, pixel, place) for each row of windows of each sample t: the first one begins at `pixel` of the image,
   /// and its value stands at `place` of the output.
   template <class Use>
-  void for_each_row(const Lane<Scalar>& lane, Index samples, Use&& use) const {
+  void for_each_row(const Worker<Scalar>& worker, Index samples, Use&& use) const {
     const Shape& image = window_.input();
-    lane.parallel_ranges(samples, image.size(), [&](Index first, Index count) {
+    worker.parallel_ranges(samples, image.size(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
         for (Index c = 0; c < image.channels; ++c) {
           for (Index y = 0; y < window_.height(); ++y) {
@@ -256,46 +235,40 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
     for (; i < count; ++i) by_run(Run<1>{}, i);
   }
 
-  /// A sample whose windows are squares that make up the image, to pixels that are sorted by their place in the window;
-  /// and the way back.
-  void sort(const Scalar* image, Scalar* sorted) const {
-    for (Index row = 0; row < output_.size(); row += window_.width(), image += 2 * line(), sorted += window_.width()) {
-      for_each_square_run(
-          [&](auto run, Index i) { run.store_sorted(run.load(image + 2 * i, line()), sorted + i, output_.size()); });
-    }
-  }
-  void put_back(const Scalar* sorted, Scalar* image) const {
-    for (Index row = 0; row < output_.size(); row += window_.width(), image += 2 * line(), sorted += window_.width()) {
-      for_each_square_run(
-          [&](auto run, Index i) { run.store(run.load_sorted(sorted + i, output_.size()), image + 2 * i, line()); });
-    }
-  }
-
-  /// The step of a sample whose pixels are sorted. `first` and `sparse` are constants.
-  template <class First, class Sparse>
-  EIGEN_DONT_INLINE void step_squares(First first, Sparse sparse, CodeRates<Scalar> rates, const Scalar* c0,
-                                      Scalar* delta, Scalar* v, const Scalar* slope, const Scalar* y,
-                                      Scalar* change) const {
-    const Index count = output_.size();
-    ALTMIN_INDEPENDENT
-    for (Index i = 0; i < count; ++i) {
-      Quad<Scalar> start, move{}, velocity{}, x, g{};
-      Square::for_each([&](int p) {
-        start[p] = c0[p * count + i];
-        if constexpr (!first) {
-          move[p] = delta[p * count + i];
-          velocity[p] = v[p * count + i];
-        }
-        x[p] = start[p] + move[p];
+  /// Moves the pixels of some rows of windows of sample t.
+  void move_squares(const Point<Scalar>& from, const InputMove<Scalar>& move, Index t, Index row, Index rows) const {
+    const Index width = window_.width();
+    const Index pixel = 2 * line() * row;
+    const Scalar* const x = from.x.address(pixel, t);
+    const Scalar* const y = from.y.address(row * width, t);
+    const Scalar* const dy = move.residual.address(row * width, t);
+    Scalar* const residual = move.scratch.residual.address(0, t);
+    Scalar* const displacement = move.state.displacement.address(pixel, t);
+    Scalar* const change = move.state.change.address(row * width, t);
+    const auto for_each_window = [&](auto&& use) {
+      for (Index r = 0; r < rows; ++r) {
+        for_each_square_run([&](auto run, Index i) { use(run, 2 * line() * r + 2 * i, width * r + i); });
+      }
+    };
+    for_each_window([&](auto run, Index p, Index place) {
+      auto pixels = run.load(x + p, line());
+      if (!move.first) {
+        const auto moved = run.load(displacement + p, line());
+        Square::for_each([&](int q) { run.for_each([&](int j) { pixels.of[q][j] += moved.of[q][j]; }); });
+      }
+      run.for_each([&](int j) {
+        Quad<Scalar> slopes{};
+        self().spread(Square{}, pixels[j], dy[place + j], slopes);
+        pixels.put(j, slopes);
       });
-      self().pull(Square{}, x, slope[i], g);
-      Square::for_each([&](int p) {
-        rates.take([&] { return g[p]; }, [&] { return x[p]; }, move[p], velocity[p], sparse);
-        delta[p * count + i] = move[p];
-        v[p * count + i] = velocity[p];
-      });
-      change[i] = self().change(Square{}, start, y[i], move);
-    }
+      run.store(pixels, residual + p, line());
+    });
+    move.rule.move({pixel + t * from.x.rows(), 2 * line() * rows, x, residual, displacement});
+    for_each_window([&](auto run, Index p, Index place) {
+      const auto pixels = run.load(x + p, line());
+      const auto moved = run.load(displacement + p, line());
+      run.for_each([&](int j) { change[place + j] = self().change(Square{}, pixels[j], y[place + j], moved[j]); });
+    });
   }
 
   Config config_;
@@ -306,4 +279,3 @@ class Pool2dLayer : public LayerBase<Layer, Scalar> {
 }  // namespace altmin
 
 #undef ALTMIN_VECTORIZE
-#undef ALTMIN_INDEPENDENT

@@ -5,7 +5,7 @@
 
 #include "altmin/layers/activations.hpp"
 #include "altmin/layers/initialization.hpp"
-#include "altmin/layers/layer_base.hpp"
+#include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
 
@@ -22,6 +22,8 @@ constexpr std::array<const char*, 2> names(Nonlinearity) { return {"tanh", "relu
 /// for the layers above, s for the next step. One target a sequence: Recurrent, LastStep, Tanh, Dense. One a step:
 /// another Recurrent, or a map of all steps.
 struct Recurrent {
+  static constexpr const char* name = "Recurrent";
+
   template <class Scalar>
   class Layer;
 
@@ -44,20 +46,13 @@ struct Recurrent {
 /// `weight_ih` is units x features, `weight_hh` units x units, `bias_ih` units x 1, as PyTorch's RNNCell has them; its
 /// bias_hh is 0.
 ///
-/// pull_back(), gradient() and difference() take the states s(c_{t-1}) that each step starts from as given: they stay
-/// within a step. How steps act on each other is for algorithms to ask:
-///
-///   spread(lane, point, dy, memory) const    adds to the slope dy what later steps pass back to earlier ones
-///   forward_from_states(lane, point) const   forward() from the states in the trace, which stay
-///
-/// and steps(), step(), slices(), recurrent_weight() and with_nonlinearity() for iterations in time.
+/// backward(), gradient() and difference() take the states s(c_{t-1}) that the steps start from as given; TimeSteps
+/// says how steps act on each other.
 template <class Scalar>
-class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
+class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar>, public TimeSteps<Scalar> {
  public:
   using Config = Recurrent;
-  static constexpr const char* name = "Recurrent";
-  static constexpr Role role = Role::map;
-  static constexpr bool recurrent = true;
+  static constexpr LayerTraits layer_traits{Role::map};
 
   Layer(const Recurrent& config, Shape input) : config_{config}, steps_{input.height}, features_{input.width} {
     if (config.units < 1) throw OptionError("units must be at least 1, got " + detail::text(config.units));
@@ -73,10 +68,11 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   const Recurrent& config() const { return config_; }
-  Shape output() const { return {1, steps_, config_.units}; }
-  Index steps() const { return steps_; }
+  Shape output() const override { return {1, steps_, config_.units}; }
+  Index steps() const override { return steps_; }
+  const TimeSteps<Scalar>* time_steps() const override { return this; }
 
-  void initialize(Random& random) {
+  void initialize(Random& random) override {
     auto& parameters = this->parameters_;
     if (config_.initialization == Initialization::pytorch) {
       for (auto& parameter : parameters) {
@@ -90,10 +86,10 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   }
 
   /// The states that the steps start from, that of the first being 0; the points of a step share them.
-  TraceShape trace_shape() const { return {steps_ * config_.units, 0, 0, false}; }
+  TraceShape trace_shape() const override { return {steps_ * config_.units, 0, 0, false}; }
 
-  void forward(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    evaluate(lane, at, [&](View<Scalar> states, View<Scalar> y, Index t) {
+  void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    evaluate(worker, at, [&](View<Scalar> states, View<Scalar> y, Index t) {
       if (t == 0) {
         step(states, 0).setZero();
       } else {
@@ -102,29 +98,30 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
-  void forward_from_states(const Lane<Scalar>& lane, const Point<Scalar>& at) const {
-    evaluate(lane, at, [](View<Scalar>, View<Scalar>, Index) {});
+  void forward_from_states(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    evaluate(worker, at, [](View<Scalar>, View<Scalar>, Index) {});
   }
 
   /// Inference; allocates.
-  void predict(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+  void predict(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const override {
     Matrix<Scalar> states(y.rows(), y.cols());
-    forward(lane, {x, y, {states, {}}});
+    forward(worker, {x, y, {states, {}}});
   }
 
-  void difference(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
-                  View<Scalar> dy) const {
-    for (Index t = 0; t < steps_; ++t) multiply<Scalar>(lane, value(0), step(dx, t), step(dy, t));
+  void difference(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dx, const Point<Scalar>&,
+                  View<Scalar> dy) const override {
+    for (Index t = 0; t < steps_; ++t) multiply<Scalar>(worker, value(0), step(dx, t), step(dy, t));
   }
 
-  void pull_back(const Lane<Scalar>& lane, const Point<Scalar>&, ConstView<Scalar> dy, View<Scalar> dx) const {
-    for (Index t = 0; t < steps_; ++t) multiply<Scalar>(lane, transposed(value(0)), step(dy, t), step(dx, t));
+  void backward(const Worker<Scalar>& worker, const Point<Scalar>&, ConstView<Scalar> dy,
+                View<Scalar> dx) const override {
+    for (Index t = 0; t < steps_; ++t) multiply<Scalar>(worker, transposed(value(0)), step(dy, t), step(dx, t));
   }
 
   /// A column of W_ih's and W_hh's inputs a step.
-  LoweredShape lowered_shape() const { return {features_ + config_.units, steps_}; }
-  void lower(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> a) const {
-    lane.parallel_ranges(at.x.cols(), a.rows() * steps_, [&](Index first, Index count) {
+  LoweredShape lowered_shape() const override { return {features_ + config_.units, steps_}; }
+  void lower(const Worker<Scalar>& worker, const Point<Scalar>& at, View<Scalar> a) const override {
+    worker.parallel_ranges(at.x.cols(), a.rows() * steps_, [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
         View<Scalar> columns = a.slice(t * steps_, steps_);
         columns.topRows(features_) = ConstView<Scalar>{at.x.address(0, t), features_, steps_, features_};
@@ -133,43 +130,76 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       }
     });
   }
-  void lower_output(const Lane<Scalar>& lane, ConstView<Scalar> dy, View<Scalar> r) const {
-    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
+  void lower_output(const Worker<Scalar>& worker, ConstView<Scalar> dy, View<Scalar> r) const override {
+    worker.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
       for (Index t = first; t < first + count; ++t) {
         r.slice(t * steps_, steps_) = ConstView<Scalar>{dy.address(0, t), config_.units, steps_, config_.units};
       }
     });
   }
 
-  void gradient(const Lane<Scalar>& lane, const Point<Scalar>& at, ConstView<Scalar> dy,
-                Span<View<Scalar>> gradients) const {
+  void gradient(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
+                Span<View<Scalar>> gradients) const override {
     for (auto& gradient : gradients) gradient.setZero();
     for (Index t = 0; t < steps_; ++t) {
       const ConstView<Scalar> slope = step(dy, t);
-      multiply<Scalar>(lane, slope, transposed(step(at.x, t)), gradients[0], Scalar(1), gradients[0]);
+      multiply<Scalar>(worker, slope, transposed(step(at.x, t)), gradients[0], Scalar(1), gradients[0]);
       const ConstView<Scalar> state = step(ConstView<Scalar>{at.trace.samples}, t);
-      if (t > 0) multiply<Scalar>(lane, slope, transposed(state), gradients[1], Scalar(1), gradients[1]);
+      if (t > 0) multiply<Scalar>(worker, slope, transposed(state), gradients[1], Scalar(1), gradients[1]);
       for (Index i = 0; config_.bias && i < slope.cols(); ++i) gradients[2] += slope.col(i);
     }
   }
 
-  /// dy_t += s'(c_t) W_hh' dy_{t+1}, from the last step down: backpropagation through time. `memory` is units x
-  /// samples.
-  void spread(const Lane<Scalar>& lane, const Point<Scalar>& at, View<Scalar> dy, View<Scalar> memory) const {
-    for_each_slice(lane, dy.cols(), [&](const Lane<Scalar>& own, Index first, Index count) {
-      const View<Scalar> slope = dy.slice(first, count);
-      const View<Scalar> states = at.trace.samples.slice(first, count);
-      const View<Scalar> back = memory.slice(first, count);
-      for (Index t = steps_ - 1; t > 0; --t) {
-        multiply<Scalar>(own, transposed(recurrent_weight()), step(slope, t), back);
-        const auto state = step(states, t).array();  // of tanh and ReLU it tells the slope
-        with_nonlinearity(
-            [&](const auto& s) { step(slope, t - 1).array() += s.slope_times(state, state, back.array()); });
+  void backward_step(const Worker<Scalar>& worker, const Point<Scalar>& at, Index t, ConstView<Scalar> displacement,
+                     ConstView<Scalar> residual, View<Scalar> result) const override {
+    multiply<Scalar>(worker, transposed(value(1)), residual, result);
+    const auto c0 = step(ConstView<Scalar>{at.y}, t).array();
+    const auto s0 = step(ConstView<Scalar>{at.trace.samples}, t + 1).array();
+    with_nonlinearity([&](const auto& s) {
+      if (displacement.size() == 0) {
+        result.array() = s.slope_times(c0, s0, result.array());
+      } else {
+        const auto moved = c0 + displacement.array();
+        result.array() = s.slope_times(moved, s.value(moved), result.array());
       }
     });
   }
 
-  const Matrix<Scalar>& recurrent_weight() const { return value(1); }
+  void step_difference(const Worker<Scalar>& worker, const Point<Scalar>& at, Index t, ConstView<Scalar> displacement,
+                       View<Scalar> scratch, View<Scalar> change) const override {
+    write_state_difference(at, t, displacement, scratch);
+    multiply<Scalar>(worker, value(1), scratch, change);
+  }
+
+  void move_state(const Point<Scalar>& at, Index t, ConstView<Scalar> displacement) const override {
+    const View<Scalar> state = step(at.trace.samples, t + 1);
+    for (Index i = 0; i < state.cols(); ++i) {
+      // One column at a time: the state is an input of its own change.
+      const auto c0 = step(ConstView<Scalar>{at.y}, t).col(i).array();
+      auto column = View<Scalar>{state}.col(i).array();
+      with_nonlinearity([&](const auto& s) {
+        column += s.change(c0, column, displacement.col(i).array(), c0 + displacement.col(i).array());
+      });
+    }
+  }
+
+ private:
+  template <class Body>
+  static void for_each_slice(const Worker<Scalar>& worker, Index samples, Body&& body) {
+    const detail::Partition partition = slices(samples);
+    worker.parallel_for(partition.count,
+                        [&](Index i, const Worker<Scalar>& own) { body(own, partition.first(i), partition.size(i)); });
+  }
+
+  using TimeSteps<Scalar>::step;
+
+  void write_state_difference(const Point<Scalar>& at, Index t, ConstView<Scalar> displacement,
+                              View<Scalar> result) const {
+    const auto c0 = step(ConstView<Scalar>{at.y}, t).array();
+    const auto s0 = step(ConstView<Scalar>{at.trace.samples}, t + 1).array();
+    with_nonlinearity(
+        [&](const auto& s) { result.array() = s.change(c0, s0, displacement.array(), c0 + displacement.array()); });
+  }
 
   /// Calls use(s), s the elementwise layer that stands between the steps.
   template <class Use>
@@ -181,40 +211,22 @@ class Recurrent::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     }
   }
 
-  /// The rows of step t, from 0, of a sequence.
-  View<Scalar> step(View<Scalar> sequence, Index t) const {
-    const Index rows = sequence.rows() / steps_;
-    return {sequence.data() + t * rows, rows, sequence.cols(), sequence.outerStride()};
-  }
-  ConstView<Scalar> step(ConstView<Scalar> sequence, Index t) const {
-    const Index rows = sequence.rows() / steps_;
-    return {sequence.data() + t * rows, rows, sequence.cols(), sequence.outerStride()};
-  }
-
-  /// The slices of samples that one thread each takes through all steps.
-  static detail::Cut slices(Index samples) { return detail::Cut::shared(samples, 32, 8); }
-
- private:
-  template <class Body>
-  static void for_each_slice(const Lane<Scalar>& lane, Index samples, Body&& body) {
-    const detail::Cut cut = slices(samples);
-    lane.parallel_for(cut.count, [&](Index i, const Lane<Scalar>& own) { body(own, cut.first(i), cut.size(i)); });
-  }
+  static detail::Partition slices(Index samples) { return detail::Partition::shared(samples, 32, 8); }
 
   const Matrix<Scalar>& value(std::size_t k) const { return this->parameters_[k].value(); }
 
   /// All steps in turn, find_state(states, y, t) going before that of step t.
   template <class FindState>
-  void evaluate(const Lane<Scalar>& lane, const Point<Scalar>& at, FindState&& find_state) const {
+  void evaluate(const Worker<Scalar>& worker, const Point<Scalar>& at, FindState&& find_state) const {
     const auto offset = config_.bias ? Addend<Scalar>::each_column(value(2).data()) : Addend<Scalar>{};
-    for_each_slice(lane, at.x.cols(), [&](const Lane<Scalar>& own, Index first, Index count) {
+    for_each_slice(worker, at.x.cols(), [&](const Worker<Scalar>& own, Index first, Index count) {
       const ConstView<Scalar> x = at.x.slice(first, count);
       const View<Scalar> y = at.y.slice(first, count);
       const View<Scalar> states = at.trace.samples.slice(first, count);
       for (Index t = 0; t < steps_; ++t) {
         find_state(states, y, t);
         multiply<Scalar>(own, value(0), step(x, t), step(y, t), Scalar(1), offset);
-        if (t > 0) multiply<Scalar>(own, recurrent_weight(), step(states, t), step(y, t), Scalar(1), step(y, t));
+        if (t > 0) multiply<Scalar>(own, value(1), step(states, t), step(y, t), Scalar(1), step(y, t));
       }
     });
   }

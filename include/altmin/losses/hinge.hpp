@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include "altmin/losses/target.hpp"
@@ -24,7 +23,7 @@ struct Hinge {
   /// first of the largest other scores, -1 at the label.
   template <class Scalar>
   double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const {
-    double sum = 0;
+    double sum = detail::zero_if_finite(prediction);
     gradient.setZero();
     for (Index t = 0; t < prediction.cols(); ++t) {
       const Index label = target.label(t);
@@ -32,8 +31,8 @@ struct Hinge {
       for (Index k = rival + 1; k < prediction.rows(); ++k) {
         if (k != label && prediction(k, t) > prediction(rival, t)) rival = k;
       }
-      double violation = 1 + (static_cast<double>(prediction(rival, t)) - static_cast<double>(prediction(label, t)));
-      if (prediction.col(t).hasNaN()) violation = std::numeric_limits<double>::quiet_NaN();  // let it be seen
+      const double violation =
+          1 + (static_cast<double>(prediction(rival, t)) - static_cast<double>(prediction(label, t)));
       sum += std::max(violation, 0.0);
       if (violation > 0) {
         gradient(rival, t) = Scalar(1);

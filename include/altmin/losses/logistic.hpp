@@ -36,8 +36,8 @@ struct Logistic {
     for (Index t = 0; t < prediction.cols(); ++t) {
       const double sign = target.label(t) == 1 ? 1 : -1;
       const double margin = sign * static_cast<double>(prediction(0, t));
-      const double tail = std::exp(-std::abs(margin));  // never overflows
-      sum += std::log1p(tail) + (margin < 0 ? -margin : 0);
+      const double tail = std::exp(-std::abs(margin));                    // never overflows
+      sum += std::log1p(tail) + (margin < 0 ? -margin : 0) + 0 * margin;  // not finite where z is not
       gradient(0, t) = static_cast<Scalar>(-sign * (margin < 0 ? 1 : tail) / (1 + tail));
     }
     return sum;

@@ -1,72 +1,86 @@
 #pragma once
 
+#include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
-#include "altmin/core/fields.hpp"
-#include "altmin/core/type_list.hpp"
-#include "altmin/losses/hinge.hpp"
-#include "altmin/losses/logistic.hpp"
-#include "altmin/losses/mean_squared_error.hpp"
-#include "altmin/losses/softmax_cross_entropy.hpp"
+#include "altmin/core/erased.hpp"
+#include "altmin/core/field_visitor.hpp"
+#include "altmin/losses/target.hpp"
 
 namespace altmin {
 
-/// Any loss. A loss of your own is a copyable type with the members that SoftmaxCrossEntropy shows; name it among the
-/// template arguments of Network (examples/extensions/huber.hpp shows a whole one):
+/// A loss, whatever its kind. A loss of your own is a copyable type with the members that SoftmaxCrossEntropy shows
+/// (examples/extensions/huber.hpp shows a whole one):
 ///
-///   static constexpr const char* name;             for summaries
+///   static constexpr const char* name;             for summaries and files
 ///   fields()                                       where it has options, see core/fields.hpp
 ///   check(outputs, target) const                   throws if the target does not suit; called before each use
 ///   evaluate(prediction, target, gradient) const   the SUM of the losses of the samples, and each one's own derivative
 ///
 /// evaluate() is called from several threads at once, on parts of a batch: a sample's derivative depends on that sample
 /// alone. Where a prediction is not finite the sum must not be finite either: then no weight moves.
-template <class... Extra>
-class AnyLoss {
-  template <class... Loss>
-  static std::variant<Loss...> any_of(Types<Loss...>);
-
+template <class Scalar>
+class LossInterface {
  public:
-  using Losses = Types<SoftmaxCrossEntropy, MeanSquaredError, Logistic, Hinge, Extra...>;
+  virtual ~LossInterface() = default;
 
-  template <class Loss>
-  explicit AnyLoss(Loss loss) : loss_{std::move(loss)} {
-    static_assert(Losses::template contain<Loss>,
-                  "altmin: the loss is one of the library, or one named in Network<Scalar, YourLoss>");
-  }
+  virtual const char* name() const = 0;
+  virtual std::unique_ptr<LossInterface> clone() const = 0;
+  virtual bool equals(const LossInterface& other) const = 0;
+  virtual void visit_options(FieldVisitor& visitor) const = 0;
 
-  /// Calls visitor(loss) with the loss itself, of whatever kind.
-  template <class Visitor>
-  decltype(auto) visit(Visitor&& visitor) const {
-    return std::visit(std::forward<Visitor>(visitor), loss_);
-  }
-
-  const char* name() const {
-    return visit([](const auto& loss) -> const char* { return loss.name; });
-  }
-
-  template <class Scalar>
-  void check(Index outputs, const Target<Scalar>& target) const {
-    visit([&](const auto& loss) { loss.check(outputs, target); });
-  }
+  /// Throws ShapeError or DataError if the target does not suit this many outputs a sample.
+  virtual void check(Index outputs, const Target<Scalar>& target) const = 0;
 
   /// The sum of the losses of all samples, and each sample's derivative by its prediction (outputs x samples).
-  template <class Scalar>
-  double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const {
-    return visit([&](const auto& loss) { return loss.evaluate(prediction, target, gradient); });
+  virtual double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const = 0;
+};
+
+namespace detail {
+
+template <class Loss, class Scalar>
+class LossModel : public Cloneable<LossModel<Loss, Scalar>, LossInterface<Scalar>> {
+ public:
+  explicit LossModel(Loss loss) : loss_{std::move(loss)} {}
+
+  const Loss& loss() const { return loss_; }
+  const char* name() const override { return Loss::name; }
+  void visit_options(FieldVisitor& visitor) const override {
+    Loss options = loss_;
+    visit_fields(visitor, options);
+  }
+  void check(Index outputs, const Target<Scalar>& target) const override { loss_.check(outputs, target); }
+  double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const override {
+    return loss_.evaluate(prediction, target, gradient);
   }
 
-  friend bool operator==(const AnyLoss& a, const AnyLoss& b) {
-    return a.visit([&](const auto& loss) {
-      const auto* other = std::get_if<std::decay_t<decltype(loss)>>(&b.loss_);
-      return other != nullptr && equal(loss, *other);
-    });
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    visit("loss", self.loss_...);
   }
 
  private:
-  decltype(any_of(Losses{})) loss_;
+  Loss loss_;
+};
+
+}  // namespace detail
+
+/// Any loss, as a value.
+template <class Scalar>
+class AnyLoss : public Erased<LossInterface<Scalar>> {
+ public:
+  template <class Loss>
+  explicit AnyLoss(Loss loss)
+      : Erased<LossInterface<Scalar>>{std::make_unique<detail::LossModel<Loss, Scalar>>(std::move(loss))} {}
+
+  /// The loss itself, where it is of this kind; null if it is of another.
+  template <class Loss>
+  const Loss* as() const {
+    const auto* model = Erased<LossInterface<Scalar>>::template as<detail::LossModel<Loss, Scalar>>();
+    return model == nullptr ? nullptr : &model->loss();
+  }
 };
 
 }  // namespace altmin

@@ -21,7 +21,7 @@ struct SoftmaxCrossEntropy {
   /// `gradient` (classes x samples). Exponents are taken relative to the largest score, so nothing overflows.
   template <class Scalar>
   double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const {
-    double sum = 0;
+    double sum = detail::zero_if_finite(prediction);
     for (Index t = 0; t < prediction.cols(); ++t) {
       const auto scores = prediction.col(t).array();
       const Scalar largest = scores.maxCoeff();

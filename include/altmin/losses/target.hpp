@@ -46,6 +46,15 @@ int likely_class(const Eigen::MatrixBase<Column>& outputs) {
 
 namespace detail {
 
+/// 0 if all outputs of a batch are finite, else not a number: a loss adds it to its sum, so that an output that is not
+/// finite always shows there.
+template <class Scalar>
+double zero_if_finite(ConstView<Scalar> outputs) {
+  if (outputs.outerStride() != outputs.rows()) return static_cast<double>((outputs * Scalar(0)).sum());
+  // Few outputs make up no packets, all columns in a row do.
+  return static_cast<double>((Eigen::Map<const Vector<Scalar>>{outputs.data(), outputs.size()} * Scalar(0)).sum());
+}
+
 /// A score for each of several classes, as the loss called `name` needs them.
 inline void require_two_outputs(const char* name, Index outputs) {
   if (outputs < 2) throw ShapeError(std::string(name) + ": expected at least 2 outputs, got " + text(outputs));

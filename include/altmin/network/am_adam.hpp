@@ -1,53 +1,13 @@
 #pragma once
 
-#include "altmin/network/alternating_minimization.hpp"
-#include "altmin/optimizers/adam.hpp"
-#include "altmin/optimizers/sgd.hpp"
+#include "altmin/network/algorithm.hpp"
+#include "altmin/network/code_pair.hpp"
+#include "altmin/network/gradient_rule.hpp"
 
 namespace altmin {
 
-namespace detail {
-
-/// Checks the options that all alternating minimizations share.
-template <class Config>
-void validate_alternating_minimization(const Config& config, const std::string& name) {
-  require_option(config.mu > 0, name + ": mu", "must be above 0", config.mu);
-  require_option(config.mu_increment >= 0, name + ": mu_increment", "must be 0 or more", config.mu_increment);
-  require_option(config.code_iterations >= 1, name + ": code_iterations", "must be 1 or more", config.code_iterations);
-  require_option(config.code_learning_rate >= 0, name + ": code_learning_rate", "must be 0 or more",
-                 config.code_learning_rate);
-  require_option(config.code_momentum >= 0 && config.code_momentum < 1, name + ": code_momentum",
-                 "must be 0 to below 1", config.code_momentum);
-  require_option(config.weight_iterations >= 1, name + ": weight_iterations", "must be 1 or more",
-                 config.weight_iterations);
-  require_option(config.lambda_code >= 0, name + ": lambda_code", "must be 0 or more", config.lambda_code);
-  require_option(config.lambda_weight >= 0, name + ": lambda_weight", "must be 0 or more", config.lambda_weight);
-}
-
-/// The fields of the same options.
-template <class Visit, class... Config>
-void alternating_minimization_fields(Visit&& visit, Config&... config) {
-  visit("mu", config.mu...);
-  visit("mu_increment", config.mu_increment...);
-  visit("code_iterations", config.code_iterations...);
-  visit("code_learning_rate", config.code_learning_rate...);
-  visit("code_momentum", config.code_momentum...);
-  visit("weight_iterations", config.weight_iterations...);
-  visit("learning_rate", config.learning_rate...);
-  visit("output_learning_rate", config.output_learning_rate...);
-  visit("lambda_code", config.lambda_code...);
-  visit("lambda_weight", config.lambda_weight...);
-  visit("proximity", config.proximity...);
-  visit("reduction", config.reduction...);
-  visit("weight_inputs", config.weight_inputs...);
-  visit("preserve_scale", config.preserve_scale...);
-  visit("limit_code_rate", config.limit_code_rate...);
-}
-
-}  // namespace detail
-
 /// Online alternating minimization whose weight updates are Adam steps (AM-Adam, Choromanska et al. 2019,
-/// algorithm 1). See AlternatingMinimization for what a step does.
+/// algorithm 1): moved codes with Adam. See CodesSignal for what a step does to the codes.
 struct AmAdam {
   static constexpr const char* name = "AmAdam";
 
@@ -56,13 +16,13 @@ struct AmAdam {
   double mu = 1;
   /// Added to mu at each step while mu is below 10 times its first value; 0 or more. Source: published code.
   double mu_increment = 0;
-  /// Gradient steps on each code; 1 or more. With 1 and forward inputs the method is backprop in disguise. Source of 5:
-  /// published code.
+  /// Gradient steps on each code; 1 or more. With 1 and forward inputs the method is backprop under another name.
+  /// Source of 5: published code.
   int code_iterations = 5;
-  /// Rate of these steps; 0 or more (0: the hidden weights stand still). Small, the weights take up what a code is
-  /// asked to change; large, the codes below do, and what is left to the weights is noisier. Too large diverges, and
-  /// the step says so. Source: LeNet-5 on MNIST, where 0.01 costs half a point; fully connected nets do as well with
-  /// either.
+  /// Rate of these steps; 0 or more (0: the hidden weights stand still). If it is small, the weights of the block
+  /// above take over most of a code's change; if it is large, the codes below do, and the weights' signal is noisier.
+  /// Too large diverges, and the step says so. Source: LeNet-5 on MNIST, where 0.01 costs half a point; fully connected
+  /// nets do as well with either.
   double code_learning_rate = 0.001;
   /// Their Nesterov momentum, which starts anew with each batch; 0 to below 1. Source: published code.
   double code_momentum = 0.9;
@@ -85,7 +45,7 @@ struct AmAdam {
   Reduction reduction = Reduction::sum;
   /// Which inputs the weight updates see.
   WeightInputs weight_inputs = WeightInputs::updated;
-  /// Whether the displacement of each code, as the block below is asked to produce it, is scaled to the root mean
+  /// Whether the displacement of each code, as it is the target of the block below, is scaled to the root mean
   /// square of the top code's, so that deep layers learn from a signal of the same size. Not in the paper.
   bool preserve_scale = true;
   /// Whether the code rate gives way where the curvature measured in the steps before says that it would diverge. The
@@ -111,25 +71,23 @@ struct AmAdam {
     return options;
   }
 
-  template <class Layers>
-  using Algorithm = AlternatingMinimization<AmAdam, Layers>;
-  template <class Layers>
-  using BlockUpdate = GradientUpdate<Layers, AdamMoments<typename Layers::Scalar>>;
-
-  AdamRates rates(bool output, double scale) const {
-    return {scale * (output ? output_learning_rate : learning_rate), beta1, beta2, epsilon, weight_decay};
+  MovedCodes<> signal() const { return detail::moved_codes(*this); }
+  AdamRule rule(bool last) const {
+    AdamRule options;
+    options.learning_rate = last ? output_learning_rate : learning_rate;
+    options.beta1 = beta1;
+    options.beta2 = beta2;
+    options.epsilon = epsilon;
+    options.weight_decay = weight_decay;
+    return options;
   }
 
-  /// Throws OptionError, in the name of the algorithm whose options these are.
-  void validate(const std::string& algorithm = name) const {
-    detail::validate_alternating_minimization(*this, algorithm);
-    rates(false, 1).validate(algorithm);
-    rates(true, 1).validate(algorithm + " (output)");
-  }
+  /// Throws OptionError.
+  void validate() const { detail::validate_code_pair(*this); }
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
-    detail::alternating_minimization_fields(visit, self...);
+    detail::code_pair_fields(visit, self...);
     visit("beta1", self.beta1...);
     visit("beta2", self.beta2...);
     visit("epsilon", self.epsilon...);

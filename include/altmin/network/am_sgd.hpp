@@ -28,24 +28,22 @@ struct AmSgd {
   bool nesterov = false;    ///< Nesterov's look-ahead for the weights
   double weight_decay = 0;  ///< an L2 penalty on weights; 0 or more
 
-  template <class Layers>
-  using Algorithm = AlternatingMinimization<AmSgd, Layers>;
-  template <class Layers>
-  using BlockUpdate = GradientUpdate<Layers, SgdMoments<typename Layers::Scalar>>;
-
-  SgdRates rates(bool output, double scale) const {
-    return {scale * (output ? output_learning_rate : learning_rate), momentum, nesterov, weight_decay};
+  MovedCodes<> signal() const { return detail::moved_codes(*this); }
+  SgdRule rule(bool last) const {
+    SgdRule options;
+    options.learning_rate = last ? output_learning_rate : learning_rate;
+    options.momentum = momentum;
+    options.nesterov = nesterov;
+    options.weight_decay = weight_decay;
+    return options;
   }
 
-  void validate() const {
-    detail::validate_alternating_minimization(*this, name);
-    rates(false, 1).validate(name);
-    rates(true, 1).validate(std::string(name) + " (output)");
-  }
+  /// Throws OptionError.
+  void validate() const { detail::validate_code_pair(*this); }
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
-    detail::alternating_minimization_fields(visit, self...);
+    detail::code_pair_fields(visit, self...);
     visit("momentum", self.momentum...);
     visit("nesterov", self.nesterov...);
     visit("weight_decay", self.weight_decay...);

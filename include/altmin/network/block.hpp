@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "altmin/core/buffer.hpp"
-#include "altmin/layers/layers.hpp"
+#include "altmin/core/function_ref.hpp"
+#include "altmin/kernels/elementwise.hpp"
+#include "altmin/layers/layer_stack.hpp"
 
 namespace altmin {
 
@@ -14,22 +16,23 @@ struct BlockRange {
   Index count;
 };
 
-/// Cuts a stack into blocks. A code (auxiliary variable) stands after every map and the normalization that directly
+/// Divides a stack into blocks. A code (auxiliary variable) stands after every map and the normalization that directly
 /// follows it, except the last map, so that each block is one map with the nonlinearities in front of it; what follows
-/// the last map belongs to the last block, whose output the loss sees. The steps of a recurrent map act on each other
+/// the last map belongs to the last block, whose output enters the loss. The steps of a recurrent map act on each other
 /// through its own output: there the code stands directly above it, even if it is the last map. Throws ShapeError if
-/// nothing stands above it.
-template <class Layers>
-std::vector<BlockRange> cut_into_blocks(const Layers& layers) {
+/// no layer follows it.
+template <class Scalar>
+std::vector<BlockRange> divide_into_blocks(const LayerStack<Scalar>& layers) {
+  const auto role = [&](Index i) { return layers[i].traits().role; };
   Index maps = 0;
-  for (const auto& layer : layers) maps += layer.role() == Role::map ? 1 : 0;
+  for (Index i = 0; i < layers.size(); ++i) maps += role(i) == Role::map ? 1 : 0;
   std::vector<BlockRange> blocks;
   Index first = 0;
   for (Index i = 0; i < layers.size(); ++i) {
-    if (layers[i].role() != Role::map) continue;
-    const bool recurrent = layers[i].recurrent();
+    if (role(i) != Role::map) continue;
+    const bool recurrent = layers[i].time_steps() != nullptr;
     if (--maps == 0 && !recurrent) break;
-    while (!recurrent && i + 1 < layers.size() && layers[i + 1].role() == Role::normalization) ++i;
+    while (!recurrent && i + 1 < layers.size() && role(i + 1) == Role::normalization) ++i;
     blocks.push_back({first, i + 1 - first});
     first = i + 1;
   }
@@ -58,11 +61,12 @@ struct Evaluation {
   }
 };
 
-/// A block, or a part of one, at one input: y = f(x) for the samples first .. first + x.cols() - 1 of the batch.
+/// A block at one input: y = f(x) for the samples first .. first + x.cols() - 1 of the batch. Where the output was not
+/// evaluated there, y is empty.
 template <class Scalar>
 struct BlockPoint {
   BlockPoint slice(Index start, Index count) const {
-    return {x.slice(start, count), y.slice(start, count), inner, step, first + start, lowest};
+    return {x.slice(start, count), y.slice(start, count), inner, step, first + start};
   }
 
   ConstView<Scalar> x;
@@ -70,166 +74,85 @@ struct BlockPoint {
   Evaluation<Scalar>& inner;
   Evaluation<Scalar>& step;  // holds what is drawn once a step: the masks that all points of a step share
   Index first = 0;
-  Index lowest = 0;  // layer of the evaluations
 };
 
-/// Memory for walking through a block: what stands between two layers, twice.
+/// Memory for passing through a block: what stands between two layers, twice.
 template <class Scalar>
 struct Scratch {
-  Buffer<Scalar> buffers[2];
+  View<Scalar> between(Index k, Index rows, Index samples) {
+    Buffer<Scalar>& buffer = buffers[k % 2];
+    buffer.fit(rows, samples);
+    return buffer.view();
+  }
 
   Index bytes() const { return buffers[0].bytes() + buffers[1].bytes(); }
+
+  Buffer<Scalar> buffers[2];
 };
 
-/// A run of layers of a stack, borrowed: the unit of the method. Encoding, code updates and weight updates need nothing
-/// but these operations.
-template <class Layers_>
+/// A run of layers of a stack, borrowed: the unit of the method.
+template <class Scalar>
 class Block {
  public:
-  using Layers = Layers_;
-  using Scalar = typename Layers::Scalar;
+  using Layer = LayerInterface<Scalar>;
 
-  Block(Layers& layers, BlockRange range) : layers_{&layers}, range_{range} {}
+  Block(LayerStack<Scalar>& layers, BlockRange range) : layers_{&layers}, range_{range} {}
 
   Index size() const { return range_.count; }
-  typename Layers::Layer& operator[](Index k) const { return (*layers_)[range_.first + k]; }
+  Index top() const { return size() - 1; }
+  Layer& operator[](Index k) const { return (*layers_)[range_.first + k]; }
 
   Index inputs() const { return (range_.first == 0 ? layers_->input() : (*layers_)[range_.first - 1].output()).size(); }
-  Index outputs() const { return (*this)[size() - 1].output().size(); }
+  Index outputs() const { return (*this)[top()].output().size(); }
 
   /// Rows of the largest array between two layers, the block's input and output included.
-  Index largest() const {
-    Index rows = inputs();
-    for (Index k = 0; k < size(); ++k) rows = std::max(rows, (*this)[k].output().size());
-    return rows;
-  }
+  Index largest() const;
 
-  /// The matrix of the last layer, where what stands behind the block's nonlinearities is one; else empty.
-  ConstView<Scalar> matrix() const { return (*this)[size() - 1].matrix(); }
+  /// The matrix of the last layer, where that is at hand; else empty.
+  ConstView<Scalar> matrix() const { return (*this)[top()].matrix(); }
 
-  /// The layers first .. first + count - 1 of the block, at least one.
-  Block part(Index first, Index count) const { return {*layers_, {range_.first + first, count}}; }
+  /// How the steps of the block's output act on each other; null where they do not.
+  const TimeSteps<Scalar>* time_steps() const { return (*this)[top()].time_steps(); }
 
-  /// The same where the block is at `at`.
-  BlockPoint<Scalar> part_point(const BlockPoint<Scalar>& at, Index first, Index count) const {
-    return {point(at, first).x, point(at, first + count - 1).y, at.inner, at.step, at.first, at.lowest + first};
-  }
-
-  /// Whether the block's output has steps in time that act on each other.
-  bool recurrent() const { return (*this)[size() - 1].recurrent(); }
-
-  bool couples_samples() const {
-    for (Index k = 0; k < size(); ++k) {
-      if ((*this)[k].couples_samples()) return true;
-    }
-    return false;
-  }
-
-  /// Whether steps of the code below look at no moved point: between it and an affine map stand a layer that steps in
-  /// place and, at most, an elementwise one, both without parameters. Then weight updates read what the map sees alone.
-  bool steps_in_place() const {
-    const Index top = size() - 1;
-    if (top < 1 || top > 2 || !(*this)[top].affine() || !(*this)[0].steps_in_place()) return false;
-    if (top == 2 && !(*this)[1].elementwise()) return false;
-    for (Index k = 0; k < top; ++k) {
-      if (!(*this)[k].parameters().empty()) return false;
-    }
-    return true;
-  }
+  bool couples_samples() const;
 
   /// Takes memory for a batch.
-  void fit(Evaluation<Scalar>& evaluation, Index samples) const {
-    const auto count = static_cast<std::size_t>(size());
-    evaluation.outputs.resize(count - 1);
-    evaluation.sample_traces.resize(count);
-    evaluation.batch_traces.resize(count);
-    for (std::size_t k = 0; k < count; ++k) {
-      const auto& layer = (*this)[static_cast<Index>(k)];
-      const TraceShape trace = layer.trace_shape();
-      evaluation.sample_traces[k].fit(trace.samples, samples);
-      evaluation.batch_traces[k].fit(trace.batch_rows, trace.batch_columns);
-      if (k + 1 < count) evaluation.outputs[k].fit(layer.output().size(), samples);
-    }
-  }
+  void fit(Evaluation<Scalar>& evaluation, Index samples) const;
 
   void draw(Random& random, const BlockPoint<Scalar>& at) const {
     for (Index k = 0; k < size(); ++k) (*this)[k].draw(random, point(at, k).trace);
   }
 
-  void absorb(const BlockPoint<Scalar>& at) const {
-    for (Index k = 0; k < size(); ++k) (*this)[k].absorb(point(at, k).trace);
+  void update_statistics(const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].update_statistics(point(at, k).trace);
   }
 
-  void forward(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at) const {
-    for (Index k = 0; k < size(); ++k) (*this)[k].forward(lane, point(at, k));
-  }
-
-  /// The same once more in a step, where traces of recurrent layers hold the states that the steps start from.
-  void forward_from_states(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at) const {
+  bool statistics_stay_finite(const BlockPoint<Scalar>& at) const {
     for (Index k = 0; k < size(); ++k) {
-      if (!(*this)[k].recurrent()) (*this)[k].forward(lane, point(at, k));
-      (*this)[k].with_recurrent([&](const auto& layer) { layer.forward_from_states(lane, point(at, k)); });
+      if (!(*this)[k].statistics_stay_finite(point(at, k).trace)) return false;
     }
+    return true;
   }
 
-  /// Adds to the slope dy, by the block's output, what later steps pass back to earlier ones.
-  void spread_in_time(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, View<Scalar> dy,
-                      Scratch<Scalar>& scratch) const {
-    (*this)[size() - 1].with_recurrent([&](const auto& layer) {
-      const View<Scalar> memory = between(scratch, 0, dy.rows() / layer.steps(), dy.cols());
-      layer.spread(lane, point(at, size() - 1), dy, memory);
-    });
+  void forward(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].forward(worker, point(at, k));
   }
 
-  /// dy = f(x + dx) - f(x) without subtracting nearly equal numbers; `from` was evaluated at x, to.x holds x + dx. What
-  /// stands in to.y then is of no account, see move_output().
-  void difference(const Lane<Scalar>& lane, const BlockPoint<Scalar>& from, ConstView<Scalar> dx,
-                  const BlockPoint<Scalar>& to, View<Scalar> dy, Scratch<Scalar>& scratch) const {
-    ConstView<Scalar> in = dx;
-    for (Index k = 0; k < size(); ++k) {
-      View<Scalar> out = k + 1 == size() ? dy : between(scratch, k, (*this)[k].output().size(), dx.cols());
-      (*this)[k].difference(lane, point(from, k), in, point(to, k), out);
-      if (k + 1 < size()) move_output(lane, point(from, k).y, out, point(to, k).y);
-      in = out;
-    }
-  }
+  /// dx = J(x)' dy, through the layers low .. high - 1, from the output of the highest to the input of the lowest.
+  void backward(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at, Index low, Index high, ConstView<Scalar> dy,
+                View<Scalar> dx, Scratch<Scalar>& scratch) const;
 
-  /// to_y = y + dy.
-  static void move_output(const Lane<Scalar>& lane, ConstView<Scalar> y, ConstView<Scalar> dy, View<Scalar> to_y) {
-    lane.parallel_ranges(dy.cols(), dy.rows(), [&](Index first, Index count) {
-      to_y.middleCols(first, count) = y.middleCols(first, count) + dy.middleCols(first, count);
-    });
-  }
+  /// dy = f(x + dx) - f(x) of the layers low .. high - 1, without cancellation. `from` was evaluated at x; `to` is
+  /// where the moved block is stored: the input of layer `low` has been moved, the outputs of all layers below `high`
+  /// but the block's own are set.
+  void difference(const Worker<Scalar>& worker, const BlockPoint<Scalar>& from, Index low, Index high,
+                  ConstView<Scalar> dx, const BlockPoint<Scalar>& to, View<Scalar> dy, Scratch<Scalar>& scratch) const;
 
-  /// dx = J(x)' dy.
-  void pull_back(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx,
-                 Scratch<Scalar>& scratch) const {
-    ConstView<Scalar> in = dy;
-    for (Index k = size() - 1; k >= 0; --k) {
-      const auto here = point(at, k);
-      View<Scalar> out = k == 0 ? dx : between(scratch, k, here.x.rows(), dy.cols());
-      (*this)[k].pull_back(lane, here, in, out);
-      in = out;
-    }
-  }
-
-  /// Pulls dy back through the block, down to its lowest layer with parameters: calls visit(k, the layer's point, the
-  /// derivative by its output) for each layer k on the way.
-  template <class Visitor>
-  void walk_down(const Lane<Scalar>& lane, const BlockPoint<Scalar>& at, ConstView<Scalar> dy, Scratch<Scalar>& scratch,
-                 Visitor&& visit) const {
-    Index lowest = 0;
-    while (lowest < size() && (*this)[lowest].parameters().empty()) ++lowest;
-    ConstView<Scalar> slope = dy;
-    for (Index k = size() - 1; k >= lowest; --k) {
-      const auto here = point(at, k);
-      visit(k, here, slope);
-      if (k == lowest) break;
-      View<Scalar> below = between(scratch, k, here.x.rows(), dy.cols());
-      (*this)[k].pull_back(lane, here, slope, below);
-      slope = below;
-    }
-  }
+  /// Calls visit(k, the layer's point, the residual at its output) for each layer k, from the last one down to the
+  /// lowest that has parameters.
+  void walk_down(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at, ConstView<Scalar> residual,
+                 Scratch<Scalar>& scratch,
+                 FunctionRef<void(Index, const Point<Scalar>&, ConstView<Scalar>)> visit) const;
 
   /// Calls visit(parameter, number of its layer, number of the parameter in the block) for each parameter.
   template <class Visitor>
@@ -242,24 +165,91 @@ class Block {
 
   /// The block's k-th layer at this point.
   Point<Scalar> point(const BlockPoint<Scalar>& at, Index k) const {
-    const auto layer = static_cast<std::size_t>(at.lowest + k);
+    const auto layer = static_cast<std::size_t>(k);
     const Index count = at.x.cols();
-    const TraceShape shape = (*this)[k].trace_shape();
-    auto& owner = shape.of_input ? at.inner : at.step;
+    auto& owner = (*this)[k].trace_shape().of_input ? at.inner : at.step;
     return {k == 0 ? at.x : ConstView<Scalar>{at.inner.outputs[layer - 1].view().slice(at.first, count)},
-            k + 1 == size() ? at.y : at.inner.outputs[layer].view().slice(at.first, count),
+            k == top() ? at.y : at.inner.outputs[layer].view().slice(at.first, count),
             {owner.sample_traces[layer].view().slice(at.first, count), owner.batch_traces[layer].view()}};
   }
 
  private:
-  static View<Scalar> between(Scratch<Scalar>& scratch, Index k, Index rows, Index samples) {
-    Buffer<Scalar>& buffer = scratch.buffers[k % 2];
-    buffer.fit(rows, samples);
-    return buffer.view();
-  }
-
-  Layers* layers_;
+  LayerStack<Scalar>* layers_;
   BlockRange range_;
 };
+
+template <class Scalar>
+Index Block<Scalar>::largest() const {
+  Index rows = inputs();
+  for (Index k = 0; k < size(); ++k) rows = std::max(rows, (*this)[k].output().size());
+  return rows;
+}
+
+template <class Scalar>
+bool Block<Scalar>::couples_samples() const {
+  for (Index k = 0; k < size(); ++k) {
+    if ((*this)[k].traits().couples_samples) return true;
+  }
+  return false;
+}
+
+template <class Scalar>
+void Block<Scalar>::fit(Evaluation<Scalar>& evaluation, Index samples) const {
+  const auto count = static_cast<std::size_t>(size());
+  evaluation.outputs.resize(count - 1);
+  evaluation.sample_traces.resize(count);
+  evaluation.batch_traces.resize(count);
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto& layer = (*this)[static_cast<Index>(k)];
+    const TraceShape trace = layer.trace_shape();
+    evaluation.sample_traces[k].fit(trace.samples, samples);
+    evaluation.batch_traces[k].fit(trace.batch_rows, trace.batch_columns);
+    if (k + 1 < count) evaluation.outputs[k].fit(layer.output().size(), samples);
+  }
+}
+
+template <class Scalar>
+void Block<Scalar>::backward(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at, Index low, Index high,
+                             ConstView<Scalar> dy, View<Scalar> dx, Scratch<Scalar>& scratch) const {
+  ConstView<Scalar> in{dy};
+  for (Index k = high - 1; k >= low; --k) {
+    const auto here = point(at, k);
+    const View<Scalar> out = k == low ? dx : scratch.between(k, here.x.rows(), dy.cols());
+    (*this)[k].backward(worker, here, in, out);
+    in.rebind(out);
+  }
+}
+
+template <class Scalar>
+void Block<Scalar>::difference(const Worker<Scalar>& worker, const BlockPoint<Scalar>& from, Index low, Index high,
+                               ConstView<Scalar> dx, const BlockPoint<Scalar>& to, View<Scalar> dy,
+                               Scratch<Scalar>& scratch) const {
+  ConstView<Scalar> in{dx};
+  for (Index k = low; k < high; ++k) {
+    const auto start = point(from, k);
+    const auto moved = point(to, k);
+    const View<Scalar> out = k + 1 == high ? dy : scratch.between(k, (*this)[k].output().size(), dx.cols());
+    (*this)[k].difference(worker, start, in, moved, out);
+    if (k < top()) detail::add<Scalar>(worker, start.y, out, moved.y);
+    in.rebind(out);
+  }
+}
+
+template <class Scalar>
+void Block<Scalar>::walk_down(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at, ConstView<Scalar> residual,
+                              Scratch<Scalar>& scratch,
+                              FunctionRef<void(Index, const Point<Scalar>&, ConstView<Scalar>)> visit) const {
+  Index lowest = 0;
+  while (lowest < size() && (*this)[lowest].parameters().empty()) ++lowest;
+  ConstView<Scalar> in{residual};
+  for (Index k = top(); k >= lowest; --k) {
+    const auto here = point(at, k);
+    visit(k, here, in);
+    if (k == lowest) break;
+    const View<Scalar> below = scratch.between(k, here.x.rows(), residual.cols());
+    (*this)[k].backward(worker, here, in, below);
+    in.rebind(below);
+  }
+}
 
 }  // namespace altmin

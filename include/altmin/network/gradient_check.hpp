@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "altmin/core/buffer.hpp"
-#include "altmin/network/block.hpp"
-#include "altmin/network/forward_pass.hpp"
+#include "altmin/network/backprop.hpp"
+#include "altmin/network/gradients.hpp"
 
 namespace altmin {
 
@@ -23,43 +22,27 @@ struct GradientCheck {
 
 /// Checks the derivatives of the mean training loss (batch statistics, one dropout mask) by every parameter of
 /// `layers`.
-template <class Layers, class Loss, class Scalar = typename Layers::Scalar>
-GradientCheck check_gradients(Layers layers, const Loss& loss, ConstView<Scalar> x, const Target<Scalar>& target,
-                              const Random& random, double step = 1e-6) {
+template <class Scalar>
+GradientCheck check_gradients(Layers<Scalar> layers, const LossInterface<Scalar>& loss, ConstView<Scalar> x,
+                              const Target<Scalar>& target, const Random& random, double step = 1e-6) {
   Workers<Scalar> workers{1};
-  ForwardPass<Layers> pass{layers};
-  Buffer<Scalar> slope;
+  Workspace<Scalar> workspace{layers};
+  Random same = random;
+  const StepContext<Scalar> context{layers, loss, x, target, same, {}, workers.worker()};
   const auto mean_loss = [&] {
-    Random same = random;  // the same masks at each evaluation
-    StepContext<Layers, Loss> context{layers, loss, x, target, same, 1, workers.lane()};
-    return pass.run(context, slope);
+    same = random;  // the same masks at each evaluation
+    return run_forward(context, workspace);
   };
 
   mean_loss();
-  Random same = random;
-  StepContext<Layers, Loss> context{layers, loss, x, target, same, 1, workers.lane()};
+  typename Backprop::template Signal<Scalar> signal{{}, layers};
+  signal.propagate(context, workspace);
   std::vector<Matrix<Scalar>> gradients;
-  Buffer<Scalar> below;
-  Scratch<Scalar> scratch;
-  slope.view() /= static_cast<Scalar>(x.cols());
-  for (Index l = pass.blocks() - 1; l >= 0; --l) {
-    const auto block = pass.block(layers, l);
-    std::vector<Matrix<Scalar>> own;
-    block.for_each_parameter([&](const auto& parameter, Index, Index) { own.push_back(parameter.value()); });
-    auto end = static_cast<Index>(own.size());
-    block.walk_down(context.lane, pass.at(context, l), slope.view(), scratch,
-                    [&](Index k, const Point<Scalar>& here, ConstView<Scalar> dy) {
-                      const Index count = block[k].parameters().size();
-                      end -= count;
-                      std::vector<View<Scalar>> views(own.begin() + end, own.begin() + end + count);
-                      if (count > 0) block[k].gradient(context.lane, here, dy, {views.data(), count});
-                    });
-    gradients.insert(gradients.begin(), own.begin(), own.end());
-    if (l == 0) break;
-    below.fit(block.inputs(), x.cols());
-    block.pull_back(context.lane, pass.at(context, l), slope.view(), below.view(), scratch);
-    std::swap(slope, below);
-    pass.block(layers, l - 1).spread_in_time(context.lane, pass.at(context, l - 1), slope.view(), scratch);
+  for (Index l = 0; l < workspace.blocks(); ++l) {
+    const auto block = workspace.block(layers, l);
+    const auto found = signal.block_signal(context, workspace, l, 0);
+    Gradients<Scalar>::derive(context.worker, {block, found, workspace[l], 1});
+    for (const auto& gradient : workspace[l].gradient_views) gradients.push_back(-gradient);
   }
 
   GradientCheck worst;
@@ -79,7 +62,7 @@ GradientCheck check_gradients(Layers layers, const Loss& loss, ConstView<Scalar>
           const auto derivative = static_cast<double>(gradient(i, j));
           const double error =
               std::abs(derivative - difference) / std::max({1.0, std::abs(derivative), std::abs(difference)});
-          if (error <= worst.error) continue;  // what is not a number goes on
+          if (error <= worst.error) continue;  // a NaN is not skipped
           worst = {error,
                    "layer " + detail::text(k) + " (" + layers[k].name() + ") " + parameter.name() + "(" +
                        detail::text(i) + ", " + detail::text(j) + ")",

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "altmin/core/denormals.hpp"
-#include "altmin/core/sign_matrix.hpp"
+#include "altmin/kernels/sign_matrix.hpp"
 #include "altmin/layers/layers.hpp"
 #include "altmin/network/samples.hpp"
 
@@ -19,10 +19,10 @@ namespace detail {
 template <class Scalar>
 class PackedMap {
  public:
-  PackedMap(const Lane<Scalar>& lane, const BinaryDense::Layer<Scalar>& map)
+  PackedMap(const Worker<Scalar>& worker, const BinaryDense::Layer<Scalar>& map)
       : signs_{map.parameters()[0].value()}, bias_{Vector<Scalar>::Zero(signs_.outputs())} {
     Matrix<Scalar> v(signs_.outputs(), signs_.inputs());
-    map.write_matrix(lane, v);
+    map.write_matrix(worker, v);
     scale_ = v.col(0).cwiseAbs();
     if (map.config().bias) bias_ = map.parameters()[1].value();
   }
@@ -35,13 +35,13 @@ class PackedMap {
   Scalar sum(Index differences) const { return static_cast<Scalar>(signs_.inputs() - 2 * differences); }
 
   /// From sums to outputs (outputs x samples), in place. A sum times its scale is exact (see BinaryDense).
-  void finish(const Lane<Scalar>& lane, View<Scalar> values) const {
+  void finish(const Worker<Scalar>& worker, View<Scalar> values) const {
     for (Index t = 0; t < values.cols(); ++t) values.col(t) = values.col(t).cwiseProduct(scale_) + bias_;
-    for (const auto& normalization : normalizations_) normalization.predict(lane, values, values);
+    for (const auto& normalization : normalizations_) normalization.predict(worker, values, values);
   }
 
   /// y, outputs x samples; `in` has the words of each sample's inputs, one sample after another.
-  void forward(const Lane<Scalar>& lane, const SignWord* in, View<Scalar> y) const {
+  void forward(const Worker<Scalar>& worker, const SignWord* in, View<Scalar> y) const {
     SignWord counts[word_bits];
     for (Index t = 0; t < signs_.tiles(); ++t) {
       const Index first = t * word_bits;
@@ -51,7 +51,7 @@ class PackedMap {
         for (Index o = 0; o < rows; ++o) y(first + o, s) = sum(static_cast<Index>(counts[o]));
       }
     }
-    finish(lane, y);
+    finish(worker, y);
   }
 
  private:
@@ -68,11 +68,11 @@ class PackedSigns {
   /// Asks the map for the signs of all sums that there can be. It rounds monotonically: from the largest sum to the
   /// smallest, a sign turns once at most.
   template <class Scalar>
-  PackedSigns(const Lane<Scalar>& lane, const PackedMap<Scalar>& map)
+  PackedSigns(const Worker<Scalar>& worker, const PackedMap<Scalar>& map)
       : weights_{map.signs()}, bounds_(static_cast<std::size_t>(weights_.tiles() * word_bits)) {
     Matrix<Scalar> values(weights_.outputs(), weights_.inputs() + 1);
     for (Index d = 0; d < values.cols(); ++d) values.col(d).setConstant(map.sum(d));
-    map.finish(lane, values);
+    map.finish(worker, values);
     const auto positive = (values.array() > Scalar(0)).eval();
     for (Index o = 0; o < values.rows(); ++o) {
       bounds_[static_cast<std::size_t>(o)] = static_cast<SignWord>((positive.row(o) == positive(o, 0)).count());
@@ -124,12 +124,11 @@ class PackedNetwork {
   using Scalar = Scalar_;
 
   /// Throws OptionError where a layer is another, or stands elsewhere. `threads` as in Network::set_threads().
-  template <class... Extra>
-  explicit PackedNetwork(const LayerStack<Scalar, Extra...>& layers, int threads = 0)
+  explicit PackedNetwork(const LayerStack<Scalar>& layers, int threads = 0)
       : inputs_{layers.input().size()}, workers_{threads} {
     const FlushDenormals flush;
-    const Lane<Scalar> lane = workers_.lane();
-    bool signs = false;  // whether what the next layer sees are signs
+    const Worker<Scalar> worker = workers_.worker();
+    bool signs = false;  // whether the inputs of the next layer are signs
     for (Index i = 0; i < layers.size(); ++i) {
       const auto& layer = layers[i];
       const auto* const map = layer.template as<BinaryDense>();
@@ -139,12 +138,12 @@ class PackedNetwork {
       };
       if (layer.template as<Dropout>() != nullptr || layer.template as<Identity>() != nullptr) continue;
       if (layer.template as<Sign>() != nullptr) {
-        if (last_) hidden_.emplace_back(lane, *last_);
+        if (last_) hidden_.emplace_back(worker, *last_);
         last_.reset();
         signs = true;
       } else if (map != nullptr) {
         if (!signs) refuse("a Sign in front of it");
-        last_.emplace(lane, *map);
+        last_.emplace(worker, *map);
         signs = false;
       } else if (normalization != nullptr) {
         if (!last_) refuse("a BinaryDense in front of it");
@@ -162,9 +161,9 @@ class PackedNetwork {
     detail::require_samples<Scalar>(x, inputs_);
     Matrix<Scalar> result(last_->signs().outputs(), x.cols());
     const FlushDenormals flush;
-    workers_.lend([&](const Lane<Scalar>& lane) {
+    workers_.lend([&](const Worker<Scalar>& worker) {
       constexpr Index chunk = 128;
-      lane.parallel_for((x.cols() + chunk - 1) / chunk, [&](Index i, const Lane<Scalar>& own) {
+      worker.parallel_for((x.cols() + chunk - 1) / chunk, [&](Index i, const Worker<Scalar>& own) {
         const Index first = i * chunk;
         const Index count = std::min(chunk, x.cols() - first);
         predict_into(own, ConstView<Scalar>{x}.slice(first, count), View<Scalar>{result}.slice(first, count));
@@ -174,7 +173,7 @@ class PackedNetwork {
   }
 
  private:
-  void predict_into(const Lane<Scalar>& lane, ConstView<Scalar> x, View<Scalar> y) const {
+  void predict_into(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const {
     using detail::SignWord;
     const auto memory = [&](Index bits) {
       return std::vector<SignWord>(static_cast<std::size_t>(detail::words(bits) * x.cols()));
@@ -188,7 +187,7 @@ class PackedNetwork {
       map.forward(in.data(), out.data(), x.cols());
       in.swap(out);
     }
-    last_->forward(lane, in.data(), y);
+    last_->forward(worker, in.data(), y);
   }
 
   Index inputs_;
@@ -197,7 +196,7 @@ class PackedNetwork {
   mutable Workers<Scalar> workers_;
 };
 
-/// The network in bits. Throws OptionError unless its layers are such as PackedNetwork asks for.
+/// The network in bits. Throws OptionError unless its layers are such as PackedNetwork requires.
 template <class Net>
 PackedNetwork<typename Net::Scalar> pack(const Net& net) {
   return PackedNetwork<typename Net::Scalar>{net.layers(), net.threads()};

@@ -1,17 +1,21 @@
 #pragma once
 
-#include "altmin/core/product.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/layers/layer_stack.hpp"
+#include "altmin/losses/loss.hpp"
 #include "altmin/losses/target.hpp"
+#include "altmin/parallel/worker.hpp"
 
 namespace altmin {
 
-/// What became of a step. Numerical outcomes are reported, not thrown.
+/// The outcome of a training step. Numerical outcomes are reported, not thrown: but for `updated`, the network is as it
+/// was before the step.
 enum class Status {
-  updated,           ///< the weights moved
-  loss_not_finite,   ///< the loss overflowed: no weight moved
-  codes_not_finite,  ///< a code update diverged (try a smaller code_learning_rate): no weight moved
+  updated,             ///< the weights moved
+  loss_not_finite,     ///< the loss overflowed
+  codes_not_finite,    ///< a code update diverged: try a smaller code_learning_rate
+  weights_not_finite,  ///< the square of a gradient, or a moment, weight or running statistic would overflow
 };
 
 /// A sentence about it.
@@ -20,6 +24,7 @@ inline const char* to_string(Status status) {
     case Status::updated: return "the weights were updated";
     case Status::loss_not_finite: return "the loss is not finite; no weight moved";
     case Status::codes_not_finite: return "a code update diverged; no weight moved";
+    case Status::weights_not_finite: return "a gradient, moment, weight or statistic would overflow; nothing moved";
   }
   return "";
 }
@@ -38,21 +43,22 @@ struct StepReport {
   explicit operator bool() const { return status == Status::updated; }
 };
 
-/// All that an algorithm may use in a step. The batch has been checked: shapes fit, and all values are finite.
-template <class Layers_, class Loss_>
-struct StepContext {
-  using Layers = Layers_;
-  using Loss = Loss_;
-  using Scalar = typename Layers::Scalar;
+/// Factors that schedules set: 1 unless set.
+struct StepScales {
+  double rate = 1;  // multiplies the learning rates of all weights
+  double mu = 1;    // multiplies the weight of the penalties
+};
 
-  Layers& layers;
-  const Loss& loss;
+/// All that an algorithm may use in a training step. The batch has been checked: shapes fit, and all values are finite.
+template <class Scalar>
+struct StepContext {
+  LayerStack<Scalar>& layers;
+  const LossInterface<Scalar>& loss;
   ConstView<Scalar> x;  // features x samples
   Target<Scalar> target;
-  Random& random;     // for what is drawn in a step (dropout masks)
-  double rate_scale;  // multiplies the learning rates of all weights (schedules)
-  Lane<Scalar> lane;
-  double mu_scale = 1;  // multiplies the weight of the penalties (schedules)
+  Random& random;  // for what is drawn in a step (dropout masks)
+  StepScales scales;
+  Worker<Scalar> worker;
 };
 
 }  // namespace altmin

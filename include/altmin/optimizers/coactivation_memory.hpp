@@ -7,8 +7,8 @@
 
 #include "altmin/core/buffer.hpp"
 #include "altmin/core/fields.hpp"
-#include "altmin/core/product.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/kernels/product.hpp"
 
 namespace altmin {
 
@@ -24,21 +24,26 @@ class CoactivationMemory {
 
   /// Adds a batch, a (inputs x samples) and c (outputs x samples). With forgetting eta above 0 the memory is a running
   /// average instead: M <- (1 - eta) M + eta new.
-  void add(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
+  void add(const Worker<Scalar>& worker, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
     forget(forgetting);
-    add_part(lane, a, c, forgetting);
+    add_part(worker, a, c, forgetting);
   }
 
-  /// The same for a batch that comes in parts: forget(), then add_part() for each.
+  /// The same for a batch that comes in parts: forget() or forget_from(), then add_part() for each.
   void forget(double forgetting) {
     if (forgetting == 0) return;
     inputs_ *= static_cast<Scalar>(1 - forgetting);
     targets_ *= static_cast<Scalar>(1 - forgetting);
   }
-  void add_part(const Lane<Scalar>& lane, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
+  /// Becomes what another memory of this shape would be after forget().
+  void forget_from(const CoactivationMemory& before, double forgetting) {
+    inputs_ = static_cast<Scalar>(1 - forgetting) * before.inputs_;
+    targets_ = static_cast<Scalar>(1 - forgetting) * before.targets_;
+  }
+  void add_part(const Worker<Scalar>& worker, ConstView<Scalar> a, ConstView<Scalar> c, double forgetting) {
     const auto fresh = static_cast<Scalar>(forgetting > 0 ? forgetting : 1);
-    multiply_symmetric<Scalar>(lane, a, transposed(a), inputs_, fresh, inputs_);
-    multiply<Scalar>(lane, c, transposed(a), targets_, fresh, targets_);
+    multiply_symmetric<Scalar>(worker, a, transposed(a), inputs_, fresh, inputs_);
+    multiply<Scalar>(worker, c, transposed(a), targets_, fresh, targets_);
   }
 
   /// Block coordinate descent from `weight` (outputs x inputs): column by column
@@ -46,20 +51,31 @@ class CoactivationMemory {
   /// bias). Ends after `sweeps`, or after the first sweep that
   /// moves no weight by `tolerance`. Rows are independent and run in parallel; columns go in blocks, so that most of
   /// the work is matrix products.
-  void descend(const Lane<Scalar>& lane, View<Scalar> weight, double lambda, int sweeps, double tolerance,
+  void descend(const Worker<Scalar>& worker, View<Scalar> weight, double lambda, int sweeps, double tolerance,
                Index shrinking = std::numeric_limits<Index>::max()) {
     const Index rows = weight.rows();
     const Index bands = (rows + band_rows - 1) / band_rows;
     gap_.fit(rows, std::min(block_columns, weight.cols()));
     moves_.resize(static_cast<std::size_t>(bands));
     for (int sweep = 0; sweep < sweeps; ++sweep) {
-      lane.parallel_for(bands, [&](Index band, const Lane<Scalar>& own) {
+      worker.parallel_for(bands, [&](Index band, const Worker<Scalar>& own) {
         const Index first = band * band_rows;
         moves_[static_cast<std::size_t>(band)] =
             descend_rows(own, weight, first, std::min(band_rows, rows - first), static_cast<Scalar>(lambda), shrinking);
       });
       if (*std::max_element(moves_.begin(), moves_.end()) < static_cast<Scalar>(tolerance)) return;
     }
+  }
+
+  void clear() {
+    inputs_.setZero();
+    targets_.setZero();
+  }
+
+  /// Exchanges A and B; working memory stays.
+  void swap_memory(CoactivationMemory& other) {
+    inputs_.swap(other.inputs_);
+    targets_.swap(other.targets_);
   }
 
   /// A, inputs x inputs, and B, outputs x inputs.
@@ -87,7 +103,7 @@ class CoactivationMemory {
   static constexpr Index block_columns = 32;
 
   /// One sweep over all columns for the rows first .. first + count - 1; returns the largest move of a weight.
-  Scalar descend_rows(const Lane<Scalar>& lane, View<Scalar> weight, Index first, Index count, Scalar lambda,
+  Scalar descend_rows(const Worker<Scalar>& worker, View<Scalar> weight, Index first, Index count, Scalar lambda,
                       Index shrinking) {
     Scalar largest = 0;
     const Index stride = weight.outerStride();
@@ -95,7 +111,7 @@ class CoactivationMemory {
     for (Index start = 0; start < weight.cols(); start += block_columns) {
       const Index width = std::min(block_columns, weight.cols() - start);
       View<Scalar> gap{gap_.view().data() + first, count, width, gap_.rows()};  // B - W A for these columns
-      multiply<Scalar>(lane, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1),
+      multiply<Scalar>(worker, rows, Factor<Scalar>{inputs_}.column_range(start, width), gap, Scalar(-1),
                        targets_.block(first, start, count, width));
       for (Index j = 0; j < width; ++j) {
         const Scalar threshold = start + j < shrinking ? lambda : Scalar(0);

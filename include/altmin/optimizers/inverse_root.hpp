@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "altmin/core/buffer.hpp"
-#include "altmin/core/product.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/kernels/product.hpp"
 
 namespace altmin {
 
@@ -16,13 +17,16 @@ template <class Scalar>
 class InverseRoot {
  public:
   /// root = (M + damping tr(M)/n I)^(-1/2), to a relative error of about 1e-4; damping above 0. The identity where M is
-  /// 0.
-  void compute(const Lane<Scalar>& lane, const Matrix<Scalar>& matrix, double damping, Matrix<Scalar>& root) {
+  /// 0. False, and no change, where the iteration does not come to an end (a damping so small that rounding makes M
+  /// indefinite).
+  bool compute(const Worker<Scalar>& worker, const Matrix<Scalar>& matrix, double damping, Matrix<Scalar>& root) {
     const Index n = matrix.rows();
-    root.setIdentity(n, n);
     const Scalar mean = matrix.trace() / static_cast<Scalar>(n);
     const Scalar floor = static_cast<Scalar>(damping) * mean;
-    if (!(floor > Scalar(0)) || !std::isfinite(static_cast<double>(mean))) return;
+    if (!(floor > Scalar(0)) || !std::isfinite(static_cast<double>(mean))) {
+      root.setIdentity(n, n);
+      return true;
+    }
 
     for (auto& buffer : memory_) buffer.fit(n, n);
     auto* y = &memory_[0];  // becomes M^(1/2)
@@ -46,21 +50,25 @@ class InverseRoot {
       if (first) {
         t->view() = factor * y->view();
       } else {
-        multiply_symmetric<Scalar>(lane, z->view(), y->view(), t->view(), factor);
+        multiply_symmetric<Scalar>(worker, z->view(), y->view(), t->view(), factor);
       }
       t->view().diagonal().array() += static_cast<Scalar>(1.5 * scale);
-      if (low < enough) {  // else Z is all that is still asked for
-        multiply_symmetric<Scalar>(lane, y->view(), t->view(), product->view());
+      if (low < enough) {  // else only Z is still needed
+        multiply_symmetric<Scalar>(worker, y->view(), t->view(), product->view());
         std::swap(y, product);
       }
       if (first) {
         std::swap(z, t);
         continue;
       }
-      multiply_symmetric<Scalar>(lane, t->view(), z->view(), product->view());
+      multiply_symmetric<Scalar>(worker, t->view(), z->view(), product->view());
       std::swap(z, product);
     }
+    // No eigenvalue of the root is above 1 / sqrt(floor).
+    const double largest = 2 * std::sqrt(static_cast<double>(n) * static_cast<double>(bound / floor));
+    if (!(static_cast<double>(z->view().norm()) <= largest)) return false;
     root = z->view() / std::sqrt(bound);
+    return true;
   }
 
   Index bytes() const { return 4 * memory_[0].bytes(); }
@@ -68,7 +76,10 @@ class InverseRoot {
  private:
   /// At most sqrt(n) times too large, usually near: the smaller of two norms.
   static Scalar largest_eigenvalue_bound(ConstView<Scalar> matrix) {
-    return std::min(matrix.norm(), matrix.cwiseAbs().colwise().sum().maxCoeff());
+    const Scalar columns = matrix.cwiseAbs().colwise().sum().maxCoeff();
+    const Scalar norm = matrix.norm();
+    const bool exact = norm > Scalar(1000) * std::sqrt(std::numeric_limits<Scalar>::min());  // no square is lost
+    return exact ? std::min(norm, columns) : columns;
   }
 
   Buffer<Scalar> memory_[4];

@@ -5,7 +5,9 @@
 
 #include "altmin/core/buffer.hpp"
 #include "altmin/core/fields.hpp"
-#include "altmin/core/product.hpp"
+#include "altmin/core/function_ref.hpp"
+#include "altmin/kernels/product.hpp"
+#include "altmin/optimizers/finite.hpp"
 #include "altmin/optimizers/inverse_root.hpp"
 
 namespace altmin {
@@ -35,51 +37,73 @@ class PreconditionedStep {
         output_memory_{Matrix<Scalar>::Zero(outputs, outputs)},
         velocity_{Matrix<Scalar>::Zero(outputs, inputs)} {}
 
-  /// Takes up a batch's inputs and residuals (outputs x columns) into M, and the memories. Returns 1 - momentum^t.
-  /// for_each_part(use) calls use(first, a) for parts of the inputs that make up the whole: inputs x some columns, from
-  /// the column `first` on.
-  template <class ForEachPart>
-  double advance(const Lane<Scalar>& lane, const PreconditionedRates& rates, ConstView<Scalar> residual,
-                 ForEachPart&& for_each_part) {
+  /// Whether advance() leaves all finite, and `rate` times M, after it, is a harmless move of a weight: of residuals
+  /// and inputs with these sums of squares, or less. Memories are means of their products; and no coefficient of M
+  /// exceeds largest_gradient().
+  bool stays_finite(const PreconditionedRates& rates, double rate, double residual_square, double input_square) const {
+    const double limit = largest_gradient<Scalar>();
+    return residual_square <= limit && input_square <= limit &&
+           rate / correction(rates) * limit <= harmless_move<Scalar>() &&
+           (provenance_.own() || largest_absolute<Scalar>(velocity_) <= limit);
+  }
+
+  /// Updates the memories and M by a batch's inputs and residuals (outputs x columns). for_each_part(use) calls
+  /// use(first, a) for parts of the inputs that make up the whole: inputs x some columns, from the column `first` on;
+  /// the sum of their squares is at most `input_square`. P is taken as 0 where bounds do not show that it is finite:
+  /// after residuals that were smaller than these by many orders of magnitude.
+  void advance(const Worker<Scalar>& worker, const PreconditionedRates& rates, ConstView<Scalar> residual,
+               double input_square, FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part) {
     const auto columns = static_cast<double>(residual.cols());
     if (steps_ % rates.memory_interval == 0 || steps_ < rates.memory_interval) {
       ++additions_;
       const auto weight = static_cast<Scalar>(rates.forgetting / columns);
       const auto kept = static_cast<Scalar>(1 - rates.forgetting);
       for_each_part([&](Index first, ConstView<Scalar> a) {
-        multiply_symmetric<Scalar>(lane, a, transposed(a), input_memory_, weight,
+        multiply_symmetric<Scalar>(worker, a, transposed(a), input_memory_, weight,
                                    {input_memory_, first == 0 ? kept : Scalar(1)});
       });
-      multiply_symmetric<Scalar>(lane, residual, transposed(residual), output_memory_, weight, {output_memory_, kept});
+      multiply_symmetric<Scalar>(worker, residual, transposed(residual), output_memory_, weight,
+                                 {output_memory_, kept});
     }
-    if (steps_ == next_root_) take_roots(lane, rates);
-    scaled_residual_.fit(residual.rows(), residual.cols());
-    multiply<Scalar>(lane, output_root_, residual, scaled_residual_.view());
+    if (steps_ == next_root_) take_roots(worker, rates);
     ++steps_;
+    provenance_.set(true);  // by stays_finite()
+    scaled_residual_.fit(residual.rows(), residual.cols());
+    multiply<Scalar>(worker, output_root_, residual, scaled_residual_.view());
     // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
-    const auto square =
-        static_cast<double>(scaled_residual_.view().squaredNorm()) / (static_cast<double>(residual.rows()) * columns);
-    mean_square_ = rates.momentum * mean_square_ + (1 - rates.momentum) * square;
-    const double correction = 1 - std::pow(rates.momentum, static_cast<double>(steps_));
-    const double size = std::sqrt(mean_square_ / correction) + 1e-30;
+    const auto scaled_square = static_cast<double>(scaled_residual_.view().squaredNorm());
+    const double mean_square = rates.momentum * mean_square_ +
+                               (1 - rates.momentum) * scaled_square / (static_cast<double>(residual.rows()) * columns);
+    const double size = std::sqrt(mean_square / (1 - std::pow(rates.momentum, static_cast<double>(steps_)))) + 1e-30;
     const auto momentum = static_cast<Scalar>(rates.momentum);
     const auto share = static_cast<Scalar>((1 - rates.momentum) / (size * columns));
+    const double partial = std::sqrt(scaled_square * input_square) * std::max(1.0, input_root_norm());
+    if (!(partial <= harmless_move<Scalar>() && scaled_square <= harmless_move<Scalar>() &&
+          static_cast<double>(share) * partial <= (1 - rates.momentum) * largest_gradient<Scalar>())) {
+      velocity_ *= momentum;
+      return;
+    }
+    mean_square_ = mean_square;
     const bool few_outputs = residual.rows() < residual.cols();
     if (few_outputs) scaled_.fit(residual.rows(), velocity_.cols());
     for_each_part([&](Index first, ConstView<Scalar> a) {
       const auto part = scaled_residual_.view().slice(first, a.cols());
       if (few_outputs) {
         const auto before = first == 0 ? Addend<Scalar>{} : scaled_.view();
-        multiply<Scalar>(lane, part, transposed(a), scaled_.view(), Scalar(1), before);
+        multiply<Scalar>(worker, part, transposed(a), scaled_.view(), Scalar(1), before);
       } else {
         scaled_.fit(a.rows(), a.cols());
-        multiply<Scalar>(lane, input_root_, a, scaled_.view());
-        multiply<Scalar>(lane, part, transposed(scaled_.view()), velocity_, share,
+        multiply<Scalar>(worker, input_root_, a, scaled_.view());
+        multiply<Scalar>(worker, part, transposed(scaled_.view()), velocity_, share,
                          {velocity_, first == 0 ? momentum : Scalar(1)});
       }
     });
-    if (few_outputs) multiply<Scalar>(lane, scaled_.view(), input_root_, velocity_, share, {velocity_, momentum});
-    return correction;
+    if (few_outputs) multiply<Scalar>(worker, scaled_.view(), input_root_, velocity_, share, {velocity_, momentum});
+  }
+
+  /// 1 - momentum^t, t counting the step that comes next.
+  double correction(const PreconditionedRates& rates) const {
+    return 1 - std::pow(rates.momentum, static_cast<double>(steps_ + 1));
   }
 
   /// M, outputs x inputs.
@@ -102,6 +126,8 @@ class PreconditionedStep {
     visit("steps", self.steps_...);
     visit("additions", self.additions_...);
     visit("next_root", self.next_root_...);
+    (self.provenance_.revoke(), ...);
+    (self.forget_norm(), ...);
   }
 
   /// Throws ShapeError unless this is the state, after a step, of such a map.
@@ -114,15 +140,28 @@ class PreconditionedStep {
   }
 
  private:
-  void take_roots(const Lane<Scalar>& lane, const PreconditionedRates& rates) {
+  void take_roots(const Worker<Scalar>& worker, const PreconditionedRates& rates) {
     // Running averages that began at 0 amount to 1 - (1 - f)^t of what they estimate.
     const double full = 1 - std::pow(1 - rates.forgetting, static_cast<double>(additions_));
-    roots_.compute(lane, input_memory_, rates.damping, input_root_);
-    input_root_ *= static_cast<Scalar>(std::sqrt(full));
-    roots_.compute(lane, output_memory_, rates.damping, output_root_);
-    output_root_ *= static_cast<Scalar>(std::sqrt(full));
+    const auto take = [&](const Matrix<Scalar>& memory, Matrix<Scalar>& root) {
+      if (roots_.compute(worker, memory, rates.damping, root)) {
+        root *= static_cast<Scalar>(std::sqrt(full));
+      } else if (root.size() == 0) {
+        root.setIdentity(memory.rows(), memory.rows());
+      }
+    };
+    take(input_memory_, input_root_);
+    take(output_memory_, output_root_);
+    forget_norm();
     next_root_ = steps_ == 0 ? 1 : std::min(2 * steps_, steps_ + rates.root_interval);
   }
+
+  double input_root_norm() {
+    if (input_root_norm_ < 0) input_root_norm_ = static_cast<double>(input_root_.norm());
+    return input_root_norm_;
+  }
+  void forget_norm() { input_root_norm_ = -1; }
+  void forget_norm() const {}
 
   Matrix<Scalar> input_memory_;
   Matrix<Scalar> output_memory_;
@@ -133,6 +172,8 @@ class PreconditionedStep {
   Index steps_ = 0;
   Index additions_ = 0;
   Index next_root_ = 0;
+  double input_root_norm_ = -1;    // below 0: not computed yet
+  detail::Provenance provenance_;  // of the velocity
   InverseRoot<Scalar> roots_;
   Buffer<Scalar> scaled_;  // the inputs, or the gradient, before or after A^(-1/2)
   Buffer<Scalar> scaled_residual_;

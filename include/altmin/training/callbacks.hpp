@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "altmin/core/error.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/training/fit.hpp"
 #include "altmin/training/metrics.hpp"
@@ -24,10 +25,20 @@ class Validation {
   explicit Validation(const Dataset<Scalar>& data) : data_{&data} {}
   Validation(Dataset<Scalar>&&) = delete;  // it would not live on
 
-  template <class Net>
-  void after_epoch(Training<Net>& training) const {
-    training.validation = evaluate(training.net, *data_);
+  /// Throws what evaluate() does for data that it cannot evaluate.
+  void begin(Training<Scalar>& training) const {
+    if (data_->size() == 0) throw DataError("Validation: expected at least 1 sample, got an empty data set");
+    try {
+      detail::require_fits(training.net, *data_);
+    } catch (const ShapeError& error) {
+      throw ShapeError(std::string("Validation: ") + error.what());
+    } catch (const DataError& error) {
+      throw DataError(std::string("Validation: ") + error.what());
+    }
+    training.validated_by_targets = !data_->has_labels();
   }
+
+  void after_epoch(Training<Scalar>& training) const { training.validation = evaluate(training.net, *data_); }
 
  private:
   const Dataset<Scalar>* data_;
@@ -60,8 +71,8 @@ class History {
 
   const std::vector<Epoch>& epochs() const { return epochs_; }
 
-  template <class Net>
-  void after_epoch(const Training<Net>& training) {
+  template <class Scalar>
+  void after_epoch(const Training<Scalar>& training) {
     epochs_.push_back({training.epoch, training.step, training.loss(), training.seconds});
     if (!training.validation) return;
     epochs_.back().validation_loss = training.validation->loss;
@@ -99,18 +110,18 @@ class ProgressBar {
   ~ProgressBar() {
     try {
       end_line(*out_);  // an exception may have ended training
-    } catch (...) {     // from a stream that throws: nobody is left to be told
+    } catch (...) {     // from a stream that throws: a destructor cannot report it
     }
   }
 
-  template <class Net>
-  void begin(const Training<Net>& training) {
+  template <class Scalar>
+  void begin(const Training<Scalar>& training) {
     start_ = training;
     drawn_ = -1;
   }
 
-  template <class Net>
-  void after_step(const Training<Net>& training) {
+  template <class Scalar>
+  void after_step(const Training<Scalar>& training) {
     if (style_ == Style::lines || training.seconds - drawn_ < 0.1) return;
     drawn_ = training.seconds;
     constexpr int cells = 24;
@@ -118,14 +129,14 @@ class ProgressBar {
     const auto full = static_cast<std::size_t>(cells * fraction);
     std::string line = epoch(training, training.epoch + 1) + "  [" + std::string(full, '=') +
                        std::string(cells - full, ' ') + "] " + detail::right(detail::fixed(100 * fraction, 0), 3) +
-                       " %  loss " + detail::number(training.loss(), 4) + "  " + rate(training) + "  " +
+                       " %  loss " + detail::figure(training.loss(), 4) + "  " + rate(training) + "  " +
                        clock(seconds_left(training)) + " left";
     replace_line(*out_, line);
   }
 
-  template <class Net>
-  void after_epoch(const Training<Net>& training) {
-    std::string line = epoch(training, training.epoch) + "  loss " + detail::number(training.loss(), 4);
+  template <class Scalar>
+  void after_epoch(const Training<Scalar>& training) {
+    std::string line = epoch(training, training.epoch) + "  loss " + detail::figure(training.loss(), 4);
     if (training.validation) {
       line += "  validation loss " + detail::number(training.validation->loss, 4);
       if (!std::isnan(training.validation->accuracy)) {
@@ -136,34 +147,34 @@ class ProgressBar {
     end_line(*out_);
   }
 
-  template <class Net>
-  void end(const Training<Net>&, const FitReport& report) {
+  template <class Scalar>
+  void end(const Training<Scalar>&, const FitReport& report) {
     end_line(*out_);
     if (report.end != FitEnd::completed) *out_ << report.reason + "\n";
   }
 
  private:
   /// "epoch  3/20".
-  template <class Net>
-  static std::string epoch(const Training<Net>& training, int number) {
+  template <class Scalar>
+  static std::string epoch(const Training<Scalar>& training, int number) {
     const std::string all = detail::text(training.options.epochs);
     return "epoch " + detail::right(detail::text(number), all.size()) + "/" + all;
   }
 
   /// Seconds a step, on the average of this fit().
-  template <class Net>
-  double pace(const Training<Net>& training) const {
+  template <class Scalar>
+  double pace(const Training<Scalar>& training) const {
     return training.seconds / static_cast<double>(std::max<Index>(training.step - start_.step, 1));
   }
 
-  template <class Net>
-  std::string rate(const Training<Net>& training) const {
+  template <class Scalar>
+  std::string rate(const Training<Scalar>& training) const {
     const auto samples = static_cast<double>(std::min(training.options.batch_size, training.data.size()));
     return detail::fixed(samples / pace(training), 0) + " samples/s";
   }
 
-  template <class Net>
-  double seconds_left(const Training<Net>& training) const {
+  template <class Scalar>
+  double seconds_left(const Training<Scalar>& training) const {
     const double epochs = training.options.epochs - training.epoch;
     return pace(training) *
            (epochs * static_cast<double>(training.steps_per_epoch) - static_cast<double>(training.batch));

@@ -7,14 +7,16 @@
 #include <ostream>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/function_ref.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/augmentation.hpp"
 #include "altmin/data/batches.hpp"
 #include "altmin/data/dataset.hpp"
-#include "altmin/network/step.hpp"
+#include "altmin/network/network.hpp"
 #include "altmin/training/metrics.hpp"
 
 namespace altmin {
@@ -41,7 +43,7 @@ struct FitOptions {
   }
 };
 
-/// How far training has come: with the network, all that it needs to go on from there.
+/// How far training has come: with the network, all that it needs to continue from there.
 struct Progress {
   int epoch = 0;            ///< epochs completed
   Index batch = 0;          ///< batches of the present epoch that have been used
@@ -52,7 +54,9 @@ struct Progress {
   std::uint64_t order = 0;  ///< the random state that the order of this epoch, or of the next one, is drawn from
 
   /// Mean training loss of these samples, each as it was at its step; not a number before the first.
-  double loss() const { return loss_sum / static_cast<double>(samples); }
+  double loss() const {
+    return samples > 0 ? loss_sum / static_cast<double>(samples) : std::numeric_limits<double>::quiet_NaN();
+  }
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
@@ -67,19 +71,23 @@ struct Progress {
 };
 
 /// What callbacks see of a training run, and may change: network and progress. Valid during fit().
-template <class Net>
+template <class Scalar>
 struct Training : Progress {
-  Net& net;
-  const Dataset<typename Net::Scalar>& data;
+  Network<Scalar>& net;
+  const Dataset<Scalar>& data;
   const FitOptions& options;
   Index steps_per_epoch;
   std::uint64_t fingerprint = 0;        ///< of the data, set by Checkpoint and Resume; 0: unknown
   double seconds = 0;                   ///< of training by this fit(), callbacks left out
   StepReport last{};                    ///< of the last step
   std::optional<Metrics> validation{};  ///< of this epoch, once a Validation has been called
+  /// During begin(): whether a callback before the present one may set `validation`, as one of its hooks takes a
+  /// Training<Scalar>& that is not const.
+  bool may_be_validated = false;
+  bool validated_by_targets = false;  ///< whether the Validation has real targets, so that there is no accuracy
 };
 
-/// What a hook may return: an empty reason to go on, or why training should end.
+/// What a hook may return: an empty reason to continue, or why training should end.
 struct Stop {
   std::string reason;
 };
@@ -87,7 +95,7 @@ struct Stop {
 /// Why training ended.
 enum class FitEnd {
   completed,    ///< all epochs are done
-  callback,     ///< a callback asked for it
+  callback,     ///< a callback ended training
   failed_step,  ///< a step moved no weight, and no more failures are tolerated
 };
 
@@ -108,39 +116,33 @@ struct FitReport {
 
 namespace detail {
 
-struct Begin {
-  template <class Callback, class T>
-  auto operator()(Callback& callback, T& training) const -> decltype(callback.begin(training)) {
-    return callback.begin(training);
-  }
-};
+// Whether a callback has a hook, and what it returns.
+template <class Callback, class T>
+using BeginAnswer = decltype(std::declval<Callback&>().begin(std::declval<T>()));
+template <class Callback, class T>
+using StepAnswer = decltype(std::declval<Callback&>().after_step(std::declval<T>()));
+template <class Callback, class T>
+using EpochAnswer = decltype(std::declval<Callback&>().after_epoch(std::declval<T>()));
+template <class Callback, class T>
+using CallAnswer = decltype(std::declval<Callback&>()(std::declval<T>()));
+template <class Callback, class T>
+using EndAnswer = decltype(std::declval<Callback&>().end(std::declval<T>(), std::declval<const FitReport&>()));
 
-struct AfterStep {
-  template <class Callback, class T>
-  auto operator()(Callback& callback, T& training) const -> decltype(callback.after_step(training)) {
-    return callback.after_step(training);
-  }
-};
+template <template <class, class> class Answer, class Callback, class T, class = void>
+constexpr bool has_hook = false;
+template <template <class, class> class Answer, class Callback, class T>
+constexpr bool has_hook<Answer, Callback, T, std::void_t<Answer<Callback, T>>> = true;
 
-struct AfterEpoch {
-  template <class Callback, class T>
-  auto operator()(Callback& callback, T& training) const -> decltype(callback.after_epoch(training)) {
-    return callback.after_epoch(training);
-  }
-  template <class Callback, class T>
-  auto operator()(Callback& callback, T& training) const -> decltype(callback(training)) {
-    return callback(training);
-  }
-};
+/// Whether a hook may set `validation`: it cannot take a temporary object.
+template <class Callback, class T>
+constexpr bool may_validate = (has_hook<StepAnswer, Callback, T&> && !has_hook<StepAnswer, Callback, T>) ||
+                              (has_hook<EpochAnswer, Callback, T&> && !has_hook<EpochAnswer, Callback, T>) ||
+                              (has_hook<CallAnswer, Callback, T&> && !has_hook<CallAnswer, Callback, T>);
 
-struct End {
-  const FitReport& report;
-
-  template <class Callback, class T>
-  auto operator()(Callback& callback, T& training) const -> decltype(callback.end(training, report)) {
-    return callback.end(training, report);
-  }
-};
+template <class Callback, class T>
+constexpr bool is_callback =
+    has_hook<BeginAnswer, Callback, T> || has_hook<StepAnswer, Callback, T> || has_hook<EpochAnswer, Callback, T> ||
+    has_hook<CallAnswer, Callback, T> || has_hook<EndAnswer, Callback, T>;
 
 /// What is to be called: the callback itself, or what an optional one holds, null for nothing.
 template <class Callback>
@@ -156,33 +158,95 @@ const Callback* callee(const std::optional<Callback>& callback) {
   return callback ? &*callback : nullptr;
 }
 
-template <class Callback, class T>
-constexpr bool is_callback =
-    std::is_invocable_v<Begin, Callback&, T&> || std::is_invocable_v<AfterStep, Callback&, T&> ||
-    std::is_invocable_v<AfterEpoch, Callback&, T&> || std::is_invocable_v<End, Callback&, T&>;
+/// One callback, whatever its type, borrowed: fit() is compiled once for all of them. Each hook returns why training
+/// should end, empty to continue.
+template <class Scalar>
+class CallbackRef {
+ public:
+  CallbackRef() = default;
+  template <class Callback>
+  CallbackRef(Callback* callback, int number)  // null: nothing is called
+      : object_{const_cast<void*>(static_cast<const void*>(callback))},
+        number_{number},
+        hooks_{callback == nullptr ? Hooks{} : hooks<Callback>()} {}
 
-/// Calls a hook where there is a callback that has it; returns its reason to stop, empty for none.
-template <class Hook, class Callback, class T>
-std::string call(const Hook& hook, Callback* callback, T& training, int number) {
-  if constexpr (std::is_invocable_v<Hook, Callback&, T&>) {
-    if (callback == nullptr) return {};
-    using Answer = std::decay_t<std::invoke_result_t<Hook, Callback&, T&>>;
+  std::string begin(Training<Scalar>& t) const {
+    const std::string reason = call(hooks_.begin, t);
+    if (hooks_.may_validate) t.may_be_validated = true;
+    return reason;
+  }
+  std::string after_step(Training<Scalar>& t) const { return call(hooks_.after_step, t); }
+  std::string after_epoch(Training<Scalar>& t) const { return call(hooks_.after_epoch, t); }
+  void end(Training<Scalar>& t, const FitReport& report) const {
+    if (hooks_.end != nullptr) hooks_.end(object_, t, report);
+  }
+
+ private:
+  using Hook = std::string (*)(void*, Training<Scalar>&, int);
+  struct Hooks {
+    Hook begin = nullptr;
+    Hook after_step = nullptr;
+    Hook after_epoch = nullptr;
+    void (*end)(void*, Training<Scalar>&, const FitReport&) = nullptr;
+    bool may_validate = false;
+  };
+
+  std::string call(Hook hook, Training<Scalar>& t) const { return hook == nullptr ? "" : hook(object_, t, number_); }
+
+  /// The answer of a hook as a reason to stop.
+  template <class Call>
+  static std::string reason(Call&& call, int number) {
+    using Answer = std::decay_t<decltype(call())>;
     static_assert(std::is_void_v<Answer> || std::is_same_v<Answer, bool> || std::is_same_v<Answer, Stop>,
                   "altmin: a callback's hook returns nothing, bool (true: stop) or altmin::Stop");
     if constexpr (std::is_void_v<Answer>) {
-      hook(*callback, training);
+      call();
+      return {};
     } else if constexpr (std::is_same_v<Answer, Stop>) {
-      return hook(*callback, training).reason;
-    } else if (hook(*callback, training)) {
-      return "callback " + text(number) + " asked to stop";
+      return call().reason;
+    } else {
+      return call() ? "callback " + text(number) + " asked to stop" : std::string{};
     }
   }
-  return {};
-}
+
+  template <class Callback>
+  static Hooks hooks() {
+    using T = Training<Scalar>;
+    Hooks result;
+    result.may_validate = may_validate<Callback, T>;
+    if constexpr (has_hook<BeginAnswer, Callback, T&>) {
+      result.begin = [](void* object, T& t, int number) {
+        return reason([&] { return static_cast<Callback*>(object)->begin(t); }, number);
+      };
+    }
+    if constexpr (has_hook<StepAnswer, Callback, T&>) {
+      result.after_step = [](void* object, T& t, int number) {
+        return reason([&] { return static_cast<Callback*>(object)->after_step(t); }, number);
+      };
+    }
+    if constexpr (has_hook<EpochAnswer, Callback, T&>) {
+      result.after_epoch = [](void* object, T& t, int number) {
+        return reason([&] { return static_cast<Callback*>(object)->after_epoch(t); }, number);
+      };
+    } else if constexpr (has_hook<CallAnswer, Callback, T&>) {
+      result.after_epoch = [](void* object, T& t, int number) {
+        return reason([&] { return (*static_cast<Callback*>(object))(t); }, number);
+      };
+    }
+    if constexpr (has_hook<EndAnswer, Callback, T&>) {
+      result.end = [](void* object, T& t, const FitReport& report) { static_cast<Callback*>(object)->end(t, report); };
+    }
+    return result;
+  }
+
+  void* object_ = nullptr;
+  int number_ = 0;  // among the callbacks, from 1
+  Hooks hooks_;
+};
 
 /// What can be known before the first step.
-template <class Net>
-void check_fit(const Net& net, const Dataset<typename Net::Scalar>& data, const FitOptions& options) {
+template <class Scalar>
+void check_fit(const Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options) {
   require_option(options.epochs >= 0, "FitOptions: epochs", "must be 0 or more", options.epochs);
   require_option(options.batch_size >= 1, "FitOptions: batch_size", "must be 1 or more", double(options.batch_size));
   require_option(options.tolerated_failures >= 0, "FitOptions: tolerated_failures", "must be 0 or more",
@@ -191,22 +255,48 @@ void check_fit(const Net& net, const Dataset<typename Net::Scalar>& data, const 
   const bool single =
       options.batch_size == 1 || (options.last_batch == LastBatch::keep && data.size() % options.batch_size == 1);
   for (Index i = 0; single && i < net.layers().size(); ++i) {
-    if (!net.layers()[i].couples_samples()) continue;
+    if (!net.layers()[i].traits().couples_samples) continue;
     throw OptionError("FitOptions: batch_size " + text(options.batch_size) + " leaves a batch of 1 sample of " +
                       text(data.size()) + ", and layer " + text(i) + " (" + net.layers()[i].name() +
                       ") needs at least 2: choose another size, or LastBatch::drop");
   }
+  require_fits(net, data);  // each step checks its batch, but names a sample by its place there alone
 }
 
-/// Runs the epochs; `proceed(hook)` calls the callbacks, and says whether none of them wants to stop.
-template <class T, class Proceed>
-void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
+/// Unless training ends without an exception, gives a network back the scales of its rates and of mu: a schedule that
+/// changed them has no end.
+template <class Scalar>
+class ScaleGuard {
+ public:
+  explicit ScaleGuard(Network<Scalar>& net) : net_{net}, rate_{net.rate_scale()}, mu_{net.mu_scale()} {}
+  ScaleGuard(const ScaleGuard&) = delete;
+  ScaleGuard& operator=(const ScaleGuard&) = delete;
+  ~ScaleGuard() {
+    if (ended_) return;
+    net_.set_rate_scale(rate_);
+    net_.set_mu_scale(mu_);
+  }
+
+  void end() { ended_ = true; }
+
+ private:
+  Network<Scalar>& net_;
+  double rate_;
+  double mu_;
+  bool ended_ = false;
+};
+
+/// Runs the epochs; `proceed(hook)` calls a hook of all callbacks, and says whether none of them ends training.
+template <class Scalar>
+void run_epochs(Training<Scalar>& training, FitReport& report,
+                FunctionRef<bool(std::string (CallbackRef<Scalar>::*)(Training<Scalar>&) const)> proceed) {
   using Clock = std::chrono::steady_clock;
+  using Callback = CallbackRef<Scalar>;
   const FitOptions& options = training.options;
-  Batches batches{training.data, options.batch_size, options.seed, options.last_batch, options.augmentation};
+  Batches<Scalar> batches{training.data, options.batch_size, options.seed, options.last_batch, options.augmentation};
   training.steps_per_epoch = batches.count();
   training.order = batches.state();
-  if (!proceed(Begin{})) return;
+  if (!proceed(&Callback::begin)) return;
   batches.set_state(training.order);
   while (training.epoch < options.epochs) {
     training.validation.reset();
@@ -234,13 +324,41 @@ void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
         report.end = FitEnd::failed_step;
         report.reason = "step " + text(training.step) + ": " + to_string(training.last.status);
       }
-      if (!proceed(AfterStep{})) return;
+      if (!proceed(&Callback::after_step)) return;
     }
     ++training.epoch;
     training.batch = 0;
     training.order = batches.state();
-    if (!proceed(AfterEpoch{})) return;
+    if (!proceed(&Callback::after_epoch)) return;
   }
+}
+
+/// fit() with its callbacks in a list.
+template <class Scalar>
+FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options,
+                  Span<const CallbackRef<Scalar>> callbacks) {
+  check_fit(net, data, options);
+  ScaleGuard<Scalar> scales{net};
+  FitReport report;
+  Training<Scalar> training{{}, net, data, options, 0};
+  run_epochs<Scalar>(training, report, [&](auto hook) {
+    for (const auto& callback : callbacks) {
+      const std::string reason = (callback.*hook)(training);
+      if (reason.empty() || report.end != FitEnd::completed) continue;
+      report.end = FitEnd::callback;
+      report.reason = reason;
+    }
+    return report.end == FitEnd::completed;
+  });
+  if (report.end == FitEnd::completed) report.reason = "all epochs are done";
+  report.epochs = training.epoch;
+  report.steps = training.step;
+  report.failed_steps = training.failed_steps;
+  report.loss = training.loss();
+  report.seconds = training.seconds;
+  for (const auto& callback : callbacks) callback.end(training, report);
+  scales.end();
+  return report;
 }
 
 }  // namespace detail
@@ -249,9 +367,9 @@ void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
 ///
 ///     fit(net, data.train, options, Validation{data.test}, history, ProgressBar{std::cerr});
 ///
-/// A callback is any object with some of these hooks, where t is a Training<Net>&:
+/// A callback is any object with some of these hooks, where t is a Training<Scalar>&:
 ///
-///     begin(t)         before the first step; may set t's Progress to go on from where an earlier run stopped
+///     begin(t)         before the first step; may set t's Progress to continue where an earlier run stopped
 ///     after_step(t)    after every step: t.last is its report
 ///     after_epoch(t)   after every completed epoch: t.epoch counts it, t.loss() is its mean loss
 ///     end(t, report)   at the end, unless by an exception
@@ -260,45 +378,26 @@ void run_epochs(T& training, FitReport& report, Proceed&& proceed) {
 /// one is called where it holds one. Hooks of one moment are called in the order of the arguments. All but `end` may
 /// return true, or a Stop with a reason, to end training.
 ///
-/// Throws before the first step where an option is out of range (OptionError) or the data set is empty (DataError),
-/// else as Network::step does. A step that moves no weight ends training, as the report then says.
-template <class Net, class... Callbacks>
-FitReport fit(Net& net, const Dataset<typename Net::Scalar>& data, const FitOptions& options,
-              Callbacks&&... callbacks) {
+/// Throws before the first step, and then changes nothing, where an option is out of range (OptionError), where the
+/// data set is empty, and where a sample or target does not fit the network (ShapeError or DataError, as Network::step
+/// does, by its number in the data set). A step that moves no weight ends training, as the report then says. Where a
+/// callback throws, rate_scale and mu_scale are again what they were before the call.
+template <class Scalar, class... Callbacks>
+FitReport fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options, Callbacks&&... callbacks) {
   static_assert(
-      (detail::is_callback<std::remove_pointer_t<decltype(detail::callee(callbacks))>, Training<Net>> && ...),
+      (detail::is_callback<std::remove_pointer_t<decltype(detail::callee(callbacks))>, Training<Scalar>&> && ...),
       "altmin: a callback of fit() has at least one of begin(t), after_step(t), after_epoch(t), end(t, report), "
-      "or can be called with t, where t is a Training<Net>& (and the hook is const where the callback is)");
-  detail::check_fit(net, data, options);
-  FitReport report;
-  Training<Net> training{{}, net, data, options, 0};
-  const auto proceed = [&](const auto& hook) {
-    [[maybe_unused]] int number = 0;
-    [[maybe_unused]] const auto call = [&](auto& callback) {
-      const std::string reason = detail::call(hook, detail::callee(callback), training, ++number);
-      if (reason.empty() || report.end != FitEnd::completed) return;
-      report.end = FitEnd::callback;
-      report.reason = reason;
-    };
-    (call(callbacks), ...);
-    return report.end == FitEnd::completed;
-  };
-  detail::run_epochs(training, report, proceed);
-  if (report.end == FitEnd::completed) report.reason = "all epochs are done";
-  report.epochs = training.epoch;
-  report.steps = training.step;
-  report.failed_steps = training.failed_steps;
-  report.loss = training.loss();
-  report.seconds = training.seconds;
-  (detail::call(detail::End{report}, detail::callee(callbacks), training, 0), ...);
-  return report;
+      "or can be called with t, where t is a Training<Scalar>& (and the hook is const where the callback is)");
+  [[maybe_unused]] int number = 0;
+  const detail::CallbackRef<Scalar> all[] = {{detail::callee(callbacks), ++number}..., {}};
+  return detail::run_fit<Scalar>(net, data, options, {all, static_cast<Index>(sizeof...(callbacks))});
 }
 
 template <class Traits>
 std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const FitReport& report) {
   out << detail::text(report.epochs) + " epochs, " + detail::text(report.steps) + " steps";
   if (report.failed_steps > 0) out << " (" + detail::text(report.failed_steps) + " failed)";
-  return out << ", loss " + detail::number(report.loss, 5) + ", " + detail::fixed(report.seconds, 1) +
+  return out << ", loss " + detail::figure(report.loss, 5) + ", " + detail::fixed(report.seconds, 1) +
                     " s: " + report.reason;
 }
 

@@ -13,6 +13,8 @@
 #include "altmin/core/types.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/losses/target.hpp"
+#include "altmin/network/network.hpp"
+#include "altmin/network/samples.hpp"
 #include "altmin/training/text.hpp"
 
 namespace altmin {
@@ -23,8 +25,12 @@ struct Metrics {
   double loss = 0;  ///< mean over the samples
   /// Fraction of the samples whose class was found; not a number for regression.
   double accuracy = std::numeric_limits<double>::quiet_NaN();
-  /// Samples by true class (row) and predicted class (column); empty for regression.
+  /// Of the labels or of the network, whichever has more; 0 for regression.
+  Index classes = 0;
+  /// Samples by true class (row) and predicted class (column); empty for regression, and above `most_confused` classes.
   Matrix<Index> confusion;
+  /// The matrix of so many classes takes 8 MB, that of 40,000 would take 13 GB.
+  static constexpr Index most_confused = 1000;
   /// Two classes: area under the ROC curve (see roc_auc). Not a number otherwise, or where one class does not occur.
   double auc = std::numeric_limits<double>::quiet_NaN();
 };
@@ -32,9 +38,10 @@ struct Metrics {
 /// For each class, the fraction of its samples that was found; not a number for a class without samples.
 template <class Count>
 Vector<double> recall(const Matrix<Count>& confusion) {
-  Vector<double> found(confusion.rows());
+  Vector<double> found = Vector<double>::Constant(confusion.rows(), std::numeric_limits<double>::quiet_NaN());
   for (Index k = 0; k < confusion.rows(); ++k) {
-    found(k) = static_cast<double>(confusion(k, k)) / static_cast<double>(confusion.row(k).sum());
+    const auto samples = static_cast<double>(confusion.row(k).sum());
+    if (samples > 0) found(k) = static_cast<double>(confusion(k, k)) / samples;
   }
   return found;
 }
@@ -43,7 +50,7 @@ Vector<double> recall(const Matrix<Count>& confusion) {
 /// curve, exactly. Not a number unless both labels occur and no score is NaN. Labels other than 1 count as 0. Throws
 /// ShapeError unless there is one score a label.
 template <class Scores>
-double roc_auc(const Eigen::MatrixBase<Scores>& scores, const Eigen::Ref<const Labels>& labels) {
+double roc_auc(const Eigen::MatrixBase<Scores>& scores, const ConstLabels& labels) {
   if (scores.size() != labels.size()) {
     throw ShapeError("roc_auc: expected " + detail::text(labels.size()) + " scores, one a label, got " +
                      detail::text(scores.size()));
@@ -66,35 +73,58 @@ double roc_auc(const Eigen::MatrixBase<Scores>& scores, const Eigen::Ref<const L
     negatives += ties[0];
     positives += ties[1];
   }
+  if (positives == 0 || negatives == 0) return std::numeric_limits<double>::quiet_NaN();
   return wins / (positives * negatives);
 }
 
+namespace detail {
+
+/// What a network is to be evaluated on: labels, or real targets.
+template <class Scalar>
+Target<Scalar> target_of(const Dataset<Scalar>& data) {
+  return data.has_labels() ? Target<Scalar>{data.y().data(), data.size()}
+                           : Target<Scalar>{ConstView<Scalar>{data.targets()}};
+}
+
+/// Throws ShapeError or DataError unless the network can train on all samples of a data set, or be evaluated on them;
+/// names the first sample that does not fit by its number in the set.
+template <class Scalar>
+void require_fits(const Network<Scalar>& net, const Dataset<Scalar>& data) {
+  require_samples<Scalar>(data.x(), net.layers().input().size());
+  net.loss()->check(net.layers().output().size(), target_of(data));
+}
+
+}  // namespace detail
+
 /// How well the network does on a data set, by inference: changes nothing. Takes the samples in pieces, so that memory
 /// stays small. Throws DataError for an empty set, and as Network::loss for a set that does not fit the network.
-template <class Net>
-Metrics evaluate(const Net& net, const Dataset<typename Net::Scalar>& data) {
-  using Scalar = typename Net::Scalar;
+template <class Scalar>
+Metrics evaluate(const Network<Scalar>& net, const Dataset<Scalar>& data) {
   if (data.size() == 0) throw DataError("evaluate: expected at least 1 sample, got an empty data set");
   const ConstView<Scalar> x{data.x()};
-  const Target<Scalar> target = data.has_labels() ? Target<Scalar>{data.y().data(), data.size()}
-                                                  : Target<Scalar>{ConstView<Scalar>{data.targets()}};
+  const Target<Scalar> target = detail::target_of(data);
   const Index outputs = net.layers().output().size();
-  net.loss().check(outputs, target);
+  net.loss()->check(outputs, target);
 
   Metrics metrics;
   metrics.samples = data.size();
   const Index classes = data.has_labels() ? std::max(data.classes(), std::max<Index>(outputs, 2)) : 0;
-  metrics.confusion = Matrix<Index>::Zero(classes, classes);
+  metrics.classes = classes;
+  if (classes <= Metrics::most_confused) metrics.confusion = Matrix<Index>::Zero(classes, classes);
+  Index found = 0;
   Vector<double> scores(classes == 2 ? data.size() : 0);
-  constexpr Index piece = 4096;
+  const Index piece = std::clamp<Index>((Index{1} << 22) / outputs, 256, 4096);
   for (Index first = 0; first < data.size(); first += piece) {
     const Index count = std::min(piece, data.size() - first);
     const Matrix<Scalar> prediction = net.predict(x.slice(first, count));
     Matrix<Scalar> unused(outputs, count);
-    metrics.loss += net.loss().template evaluate<Scalar>(prediction, target.slice(first, count), unused);
+    metrics.loss += net.loss()->evaluate(prediction, target.slice(first, count), unused);
     for (Index t = 0; data.has_labels() && t < count; ++t) {
       const auto output = prediction.col(t);
-      ++metrics.confusion(target.label(first + t), likely_class(output));
+      const Index label = target.label(first + t);
+      const Index likely = likely_class(output);
+      if (label == likely) ++found;
+      if (metrics.confusion.size() > 0) ++metrics.confusion(label, likely);
       if (classes == 2) {
         const double other = outputs == 1 ? 0 : static_cast<double>(output(0));
         scores(first + t) = static_cast<double>(output(outputs - 1)) - other;
@@ -102,9 +132,7 @@ Metrics evaluate(const Net& net, const Dataset<typename Net::Scalar>& data) {
     }
   }
   metrics.loss /= static_cast<double>(data.size());
-  if (classes > 0) {
-    metrics.accuracy = static_cast<double>(metrics.confusion.trace()) / static_cast<double>(data.size());
-  }
+  if (classes > 0) metrics.accuracy = static_cast<double>(found) / static_cast<double>(data.size());
   if (classes == 2) metrics.auc = roc_auc(scores, data.y());
   return metrics;
 }
@@ -113,10 +141,10 @@ Metrics evaluate(const Net& net, const Dataset<typename Net::Scalar>& data) {
 template <class Traits>
 std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Metrics& metrics) {
   std::string text = detail::text(metrics.samples) + " samples, loss " + detail::number(metrics.loss, 5);
-  if (metrics.confusion.size() == 0) return out << text;
+  if (metrics.classes == 0 && metrics.confusion.size() == 0) return out << text;
   text += ", accuracy " + detail::percent(metrics.accuracy);
   if (!std::isnan(metrics.auc)) text += ", area under the ROC curve " + detail::fixed(metrics.auc, 4);
-  const Index classes = metrics.confusion.rows();
+  const Index classes = std::max(metrics.classes, metrics.confusion.rows());
   if (classes > 20) return out << text << " (" + detail::text(classes) + " classes)";
 
   const std::size_t width = detail::text(metrics.confusion.maxCoeff()).size() + 2;

@@ -7,25 +7,25 @@
 
 namespace altmin {
 
-/// Callbacks of fit() that turn the network's rate_scale or mu_scale as training goes on, and leave it at 1 when it
-/// ends. They depend on the progress alone, so a resumed run goes on as it was; a callback that sets the progress
-/// stands before them.
+/// Callbacks of fit() that set the network's rate_scale or mu_scale during training, and leave it at 1 when it
+/// ends (by an exception: as it was before fit()). They depend on the progress alone, so a resumed run continues as it
+/// was; a callback that sets the progress stands before them.
 
 /// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017).
 struct CosineDecay {
   template <class Training>
-  void begin(Training& t) const {
+  void begin(const Training& t) const {
     after_step(t);
   }
   template <class Training>
-  void after_step(Training& t) const {
+  void after_step(const Training& t) const {
     const double all = static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
     const double done =
         static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) + static_cast<double>(t.batch);
     t.net.set_rate_scale(done < all ? 0.5 * (1 + std::cos(3.14159265358979323846 * done / all)) : 0);
   }
   template <class Training, class Report>
-  void end(Training& t, const Report&) const {
+  void end(const Training& t, const Report&) const {
     t.net.set_rate_scale(1);
   }
 };
@@ -35,16 +35,16 @@ struct HalveEvery {
   int epochs = 8;  ///< 1 or more
 
   template <class Training>
-  void begin(Training& t) const {
+  void begin(const Training& t) const {
     detail::require_option(epochs >= 1, "HalveEvery: epochs", "must be 1 or more", epochs);
     after_epoch(t);
   }
   template <class Training>
-  void after_epoch(Training& t) const {
+  void after_epoch(const Training& t) const {
     t.net.set_rate_scale(std::pow(0.5, t.epoch / epochs));
   }
   template <class Training, class Report>
-  void end(Training& t, const Report&) const {
+  void end(const Training& t, const Report&) const {
     t.net.set_rate_scale(1);
   }
 };
@@ -56,17 +56,17 @@ struct GrowMu {
   double limit = 150;   ///< of the scale, as a multiple of the algorithm's mu; 1 or more
 
   template <class Training>
-  void begin(Training& t) const {
+  void begin(const Training& t) const {
     detail::require_option(factor >= 1, "GrowMu: factor", "must be 1 or more", factor);
     detail::require_option(limit >= 1, "GrowMu: limit", "must be 1 or more", limit);
     after_epoch(t);
   }
   template <class Training>
-  void after_epoch(Training& t) const {
+  void after_epoch(const Training& t) const {
     t.net.set_mu_scale(std::fmin(std::pow(factor, t.epoch), limit));
   }
   template <class Training, class Report>
-  void end(Training& t, const Report&) const {
+  void end(const Training& t, const Report&) const {
     t.net.set_mu_scale(1);
   }
 };

@@ -17,9 +17,12 @@ inline std::string number(double value, int digits = 0) {
   return {text, end.ptr};
 }
 
+/// The same for people: a dash for what is not defined.
+inline std::string figure(double value, int digits) { return std::isnan(value) ? "-" : number(value, digits); }
+
 /// The number with this many digits after the point.
 inline std::string fixed(double value, int decimals) {
-  if (!(std::abs(value) < 1e15)) return number(value, 6);
+  if (std::isnan(value) || std::abs(value) >= 1e15) return number(value, 6);
   char text[64];
   return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, decimals).ptr};
 }

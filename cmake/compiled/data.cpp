@@ -1,0 +1,4 @@
+#include "altmin/data.hpp"
+
+ALTMIN_DATA(template, float);
+ALTMIN_DATA(template, double);

@@ -1,0 +1,3 @@
+#include "altmin/altmin.hpp"
+
+ALTMIN_ALGORITHMS(template, float);

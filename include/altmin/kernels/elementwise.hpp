@@ -1,0 +1,49 @@
+#pragma once
+
+#include "altmin/core/types.hpp"
+#include "altmin/parallel/worker.hpp"
+
+/// Sums, differences and multiples of whole matrices. They are compiled once, for all who use them.
+
+namespace altmin::detail {
+
+/// The sum of the squares of all elements. Not finite where an element is not, or where a column's sum overflows.
+template <class Scalar>
+double square_sum(ConstView<Scalar> matrix) {
+  double sum = 0;
+  for (Index t = 0; t < matrix.cols(); ++t) sum += static_cast<double>(matrix.col(t).squaredNorm());
+  return sum;
+}
+
+/// result = a + b. All three have the same shape; the result may be one of the others.
+template <class Scalar>
+void add(ConstView<Scalar> a, ConstView<Scalar> b, View<Scalar> result) {
+  result = a + b;
+}
+
+/// The same in parallel.
+template <class Scalar>
+void add(const Worker<Scalar>& worker, ConstView<Scalar> a, ConstView<Scalar> b, View<Scalar> result) {
+  worker.parallel_ranges(a.cols(), a.rows(), [&](Index first, Index count) {
+    add<Scalar>(a.slice(first, count), b.slice(first, count), result.slice(first, count));
+  });
+}
+
+/// result = factor a - b, likewise.
+template <class Scalar>
+void scaled_difference(Scalar factor, ConstView<Scalar> a, ConstView<Scalar> b, View<Scalar> result) {
+  result = factor * a - b;
+}
+
+/// result = factor a; the result may be a.
+template <class Scalar>
+void scale(Scalar factor, ConstView<Scalar> a, View<Scalar> result) {
+  result = factor * a;
+}
+
+template <class Scalar>
+void copy(ConstView<Scalar> from, View<Scalar> to) {
+  to = from;
+}
+
+}  // namespace altmin::detail

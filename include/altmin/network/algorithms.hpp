@@ -1,0 +1,8 @@
+#pragma once
+
+/// All algorithms of the library.
+
+#include "altmin/network/am_adam.hpp"    // IWYU pragma: export
+#include "altmin/network/am_mem.hpp"     // IWYU pragma: export
+#include "altmin/network/am_sgd.hpp"     // IWYU pragma: export
+#include "altmin/network/baselines.hpp"  // IWYU pragma: export

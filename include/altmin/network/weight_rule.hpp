@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+
+#include "altmin/core/erased.hpp"
+#include "altmin/core/field_visitor.hpp"
+#include "altmin/network/signal.hpp"
+
+namespace altmin {
+
+/// One update of one block's weights.
+template <class Scalar>
+struct BlockStep {
+  const Block<Scalar>& block;
+  const BlockSignal<Scalar>& signal;
+  typename Workspace<Scalar>::BlockMemory& memory;
+  double rate_scale;  // of all learning rates
+};
+
+/// How the weights of one block move. An options struct with a nested Rule<Scalar>, such as AdamRule, names it; the
+/// rule is constructed from (options, block, whether it is the last one). Each block has a rule of its own, with its
+/// own state, which reads nothing of other blocks. Rules of all blocks run in parallel.
+///
+/// A step first derives all blocks, then makes sure of all of them that what they hold stays finite, then applies all.
+template <class Scalar>
+class WeightRuleInterface {
+ public:
+  virtual ~WeightRuleInterface() = default;
+
+  virtual std::unique_ptr<WeightRuleInterface> clone() const = 0;
+  virtual bool equals(const WeightRuleInterface& other) const = 0;
+  /// Shows the state, by which training continues.
+  virtual void visit(FieldVisitor& visitor) = 0;
+
+  /// Takes over the state of a rule of the same kind and block, without allocating.
+  virtual void assign(const WeightRuleInterface& other) = 0;
+
+  /// Updates memories of the block's inputs from those of the forward pass, before the signal is found. The step may
+  /// still be refused: the rule keeps what it had, which its state shows until apply().
+  virtual void observe(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&) {}
+
+  /// Whether it fits codes, and so needs a signal that moves them.
+  virtual bool requires_codes() const { return false; }
+
+  /// Whether response() is implemented: signals that solve for all codes together require it.
+  virtual bool has_response() const { return false; }
+  /// k_ij = rate a_i' P a_j for the samples i and j of a batch (samples x samples): how far sample i's output moves
+  /// along a residual of sample j, a being the inputs of the block's map and P this rule's metric.
+  virtual void response(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, View<Scalar>) const {}
+
+  /// Computes from the signal all sums over the batch, into step.memory.gradients; changes nothing else.
+  virtual void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) = 0;
+
+  /// Whether apply() would leave weights and state finite, from bounds.
+  virtual bool stays_finite(const BlockStep<Scalar>& step) const = 0;
+
+  /// Moves the weights.
+  virtual void apply(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) = 0;
+
+  /// Throws ShapeError unless state that was read from a file is that of this block.
+  virtual void require_fit(const Block<Scalar>& block) const = 0;
+
+  virtual Index bytes() const = 0;
+
+ protected:
+  WeightRuleInterface() = default;
+  WeightRuleInterface(const WeightRuleInterface&) = default;
+  WeightRuleInterface& operator=(const WeightRuleInterface&) = default;
+};
+
+/// Implements the common part of a weight rule for the class `Rule`, which lists its state in fields().
+template <class Rule, class Scalar>
+class WeightRuleBase : public Cloneable<Rule, WeightRuleInterface<Scalar>> {
+ public:
+  void visit(FieldVisitor& visitor) override { visit_fields(visitor, static_cast<Rule&>(*this)); }
+  void assign(const WeightRuleInterface<Scalar>& other) override {
+    static_cast<Rule&>(*this) = static_cast<const Rule&>(other);
+  }
+};
+
+}  // namespace altmin
