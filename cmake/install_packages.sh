@@ -4,7 +4,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-packages=(g++ cmake make libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev "$@")
+packages=(g++ cmake make libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev time "$@")
 
 if ! command -v dpkg-query >/dev/null; then
   echo "Not a Debian system: trusting that these are installed: ${packages[*]}" >&2
