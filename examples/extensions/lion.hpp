@@ -67,8 +67,8 @@ class Lion::Moments {
     altmin::View<Scalar> values = parameter.values();
     if (mean_.size() == 0) mean_.setZero(values.rows(), values.cols());
     const auto rate = static_cast<Scalar>(rate_scale * options.learning_rate);
-    const auto beta1 = static_cast<Scalar>(options.beta1);
-    const auto beta2 = static_cast<Scalar>(options.beta2);
+    const auto sign_beta = static_cast<Scalar>(options.beta1);
+    const auto mean_beta = static_cast<Scalar>(options.beta2);
     const auto scale = static_cast<Scalar>(factor);
     const auto kept =
         static_cast<Scalar>(parameter.is_weight() ? 1 - rate_scale * options.learning_rate * options.weight_decay : 1);
@@ -76,8 +76,8 @@ class Lion::Moments {
       auto w = values.middleCols(first, count).array();
       auto m = mean_.middleCols(first, count).array();
       const auto g = scale * gradient.middleCols(first, count).array();
-      w = kept * w - rate * (beta1 * m + (1 - beta1) * g).sign();
-      m = beta2 * m + (1 - beta2) * g;
+      w = kept * w - rate * (sign_beta * m + (1 - sign_beta) * g).sign();
+      m = mean_beta * m + (1 - mean_beta) * g;
     });
   }
 

@@ -170,7 +170,7 @@ class TensorReader : public TensorVisitor {
   template <class Number>
   Number count(const std::string& name, const char* type, Number most) {
     const auto number = read<Number>(name, type);
-    if (number <= most && !(number < 1 && number != 0)) return number;
+    if (number == 0 || (number >= 1 && number <= most)) return number;
     throw FormatError("tensor '" + full(name) + "': expected 0 to " + std::to_string(most) + ", got " +
                       std::to_string(number));
   }
