@@ -587,7 +587,8 @@ TEST_CASE("training state that does not fit the network is refused", "[model]") 
     const std::string file = format_checkpoint(moved);
     CHECK_THAT(checkpoint_refusal(file,
                                   [&](Json& header, Json&) {
-                                    header["algorithm.rules.0." + targets]["shape"] = {5, 3};
+                                    Json& tensor = header.at("algorithm.rules.0." + targets);
+                                    tensor["shape"] = std::vector<int>{5, 3};
                                   }),
                ContainsSubstring("expected 3 x 5, got 5 x 3"));
   };
