@@ -224,9 +224,10 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
     report.status = Status::loss_not_finite;
     return report;
   }
-  context.worker.parallel_for(workspace_.blocks(), [&](Index l, const Worker<Scalar>& worker) {
-    rules_[std::size_t(l)]->observe(worker, workspace_.block(context.layers, l), workspace_.forward_point(context, l));
-  });
+  for (Index l = 0; l < workspace_.blocks(); ++l) {
+    rules_[std::size_t(l)]->observe(context.worker, workspace_.block(context.layers, l),
+                                    workspace_.forward_point(context, l));
+  }
   report.status = signal_->propagate(context, workspace_);
   if (!report) return report;
   report.penalties = signal_->penalties();
