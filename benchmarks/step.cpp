@@ -13,14 +13,14 @@ using bench::Index;
 using bench::Model;
 using bench::Network;
 
-/// Steps that are timed together, and how many come before the first ones. AM-mem takes inverse roots every
+/// Steps that are timed together, and how many come before the first ones. AmMemFull takes inverse roots every
 /// `root_interval` steps, more often in the beginning: from step 129 on there is one in each interval.
 struct Period {
   Index warm_up = 2;
   Index steps = 1;
 };
 
-Period period(const altmin::AmMem& options) { return {129, options.root_interval}; }
+Period period(const altmin::AmMemFull& options) { return {129, options.root_interval}; }
 template <class Algorithm>
 Period period(const Algorithm&) {
   return {};
@@ -42,7 +42,7 @@ std::unique_ptr<Trained> trained(const Model& model, Index batch, const Algorith
 template <class Algorithm>
 void add_step(const std::string& name, const Model& model, Index batch, const Algorithm& algorithm, int threads,
               int code_iterations = 0) {
-  // Kept from one repetition to the next: the first steps take AM-mem longer than the measurement.
+  // Kept from one repetition to the next: the first steps take AmMemFull longer than the measurement.
   const auto kept = std::make_shared<std::unique_ptr<Trained>>();
   bench::add(name + field("threads", threads), [=](benchmark::State& state) {
     if (!*kept) *kept = trained(model, batch, algorithm, threads);
@@ -56,7 +56,7 @@ void add_step(const std::string& name, const Model& model, Index batch, const Al
       }
     }
     rate.report("items_per_second", static_cast<double>(batch));
-    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem>) {  // memories take further products
+    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem> && !std::is_same_v<Algorithm, altmin::AmMemFull>) {  // memories take further products
       rate.report("GFLOP/s", 1e-9 * bench::operations(model, batch, code_iterations));
     }
     state.counters["bytes"] = static_cast<double>(net.bytes());
@@ -73,7 +73,8 @@ void add_steps(const Model& model, Index batch, int threads) {
   };
   alternating("am-adam", altmin::AmAdam{}, 1);
   alternating("am-adam", altmin::AmAdam{}, 5);
-  if (model.sizes[1] <= 512) alternating("am-mem", altmin::AmMem{}, 5);  // wider: minutes of first inverse roots
+  alternating("am-mem", altmin::AmMem{}, 1);
+  if (model.sizes[1] <= 512) alternating("am-mem-full", altmin::AmMemFull{}, 5);  // wider: minutes of first roots
   alternating("am-sgd", altmin::AmSgd{}, 5);
   add_step(name("adam"), model, batch, altmin::Adam{}, threads);
   add_step(name("sgd"), model, batch, altmin::Sgd{}, threads);

@@ -67,10 +67,10 @@ fi
 for ((round = 0; round < ${1:-3}; ++round)); do
   [[ -z ${MINIDNN_DIR:-} ]] || compile minidnn "$temporary/minidnn.cpp" -I"$MINIDNN_DIR/include"
   compile minimal examples/minimal.cpp
-  compile minimal-compiled examples/minimal.cpp -DALTMIN_COMPILED
+  compile minimal-compiled examples/minimal.cpp -DALTMIN_COMPILED -DALTMIN_COMPILED_DATA -DALTMIN_COMPILED_IO
   compile own_layer examples/own_layer.cpp
   compile load_model "$temporary/load_model.cpp"
-  compile load_model-compiled "$temporary/load_model.cpp" -DALTMIN_COMPILED
+  compile load_model-compiled "$temporary/load_model.cpp" -DALTMIN_COMPILED -DALTMIN_COMPILED_DATA -DALTMIN_COMPILED_IO
 done
 
 median() { # NAME COLUMN

@@ -2,3 +2,5 @@
 #include "altmin/altmin.hpp"
 
 extern "C" const int ALTMIN_COMPILED_FOR = 1;
+
+ALTMIN_PRINTING(template);

@@ -10,6 +10,7 @@ namespace trainer {
 namespace {
 
 using BackpropMem = altmin::Pair<altmin::Backprop, altmin::MemoryRule>;
+using BackpropMemFull = altmin::Pair<altmin::Backprop, altmin::FullMemoryRule>;
 
 template <class Config, class = void>
 constexpr bool has_codes = false;
@@ -30,7 +31,8 @@ void set_weight_options(Config& config, const Options& options) {
     throw UsageError("--weight-decay: expected a weight rule of adam, sgd or memory, got " + options.algorithm);
   }
 }
-void set_weight_options(BackpropMem& config, const Options& options) {
+template <class Signal, class Rule>
+void set_weight_options(altmin::Pair<Signal, Rule>& config, const Options& options) {
   set_weight_options(config.rule_options, options);
 }
 
@@ -68,11 +70,13 @@ struct Kind {
 
 constexpr Kind kinds[] = {{"am-adam", "codes", "adam", make<altmin::AmAdam>},
                           {"am-mem", "codes", "memory", make<altmin::AmMem>},
+                          {"am-mem-full", "codes", "memory-full", make<altmin::AmMemFull>},
                           {"am-mem-descent", "codes", "descent", make<altmin::AmMemDescent>},
                           {"am-sgd", "codes", "sgd", make<altmin::AmSgd>},
                           {"adam", "backprop", "adam", make<altmin::Adam>},
                           {"sgd", "backprop", "sgd", make<altmin::Sgd>},
-                          {"backprop-mem", "backprop", "memory", make<BackpropMem>}};
+                          {"backprop-mem", "backprop", "memory", make<BackpropMem>},
+                          {"backprop-mem-full", "backprop", "memory-full", make<BackpropMemFull>}};
 
 /// What the kinds are called by one of their parts, each name once.
 std::vector<std::string> all_names(const char* Kind::*part) {

@@ -35,6 +35,9 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
 }  // namespace altmin::detail
 
 // `instantiate` is `extern template` here, and `template` where the library is made (cmake/compiled/).
+#define ALTMIN_LAYER(instantiate, Scalar, Kind) \
+  instantiate altmin::Layers<Scalar>& altmin::Layers<Scalar>::add(const altmin::Kind&)&
+
 #define ALTMIN_LAYERS(instantiate, Scalar)                                                                          \
   instantiate void altmin::multiply<Scalar>(const altmin::Worker<Scalar>&, const altmin::Factor<Scalar>&,           \
                                             const altmin::Factor<Scalar>&, altmin::View<Scalar>, Scalar,            \
@@ -42,55 +45,78 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
   instantiate void altmin::multiply_symmetric<Scalar>(const altmin::Worker<Scalar>&, const altmin::Factor<Scalar>&, \
                                                       const altmin::Factor<Scalar>&, altmin::View<Scalar>, Scalar,  \
                                                       const altmin::Addend<Scalar>&);                               \
+  instantiate void altmin::initialize<Scalar>(altmin::View<Scalar>, altmin::Initialization, altmin::Index,          \
+                                              altmin::Index, altmin::Random&);                                      \
   instantiate class altmin::LayerStack<Scalar>;                                                                     \
   instantiate class altmin::Layers<Scalar>;                                                                         \
-  instantiate class altmin::Dense::Layer<Scalar>;                                                                   \
-  instantiate class altmin::BinaryDense::Layer<Scalar>;                                                             \
-  instantiate class altmin::Conv2d::Layer<Scalar>;                                                                  \
-  instantiate class altmin::Recurrent::Layer<Scalar>;                                                               \
-  instantiate class altmin::LastStep::Layer<Scalar>;                                                                \
-  instantiate class altmin::BatchNorm::Layer<Scalar>;                                                               \
-  instantiate class altmin::Dropout::Layer<Scalar>;                                                                 \
-  instantiate class altmin::MaxPool2d::Layer<Scalar>;                                                               \
-  instantiate class altmin::AvgPool2d::Layer<Scalar>;                                                               \
-  instantiate class altmin::Identity::Layer<Scalar>;                                                                \
-  instantiate class altmin::Relu::Layer<Scalar>;                                                                    \
-  instantiate class altmin::LeakyRelu::Layer<Scalar>;                                                               \
-  instantiate class altmin::Tanh::Layer<Scalar>;                                                                    \
-  instantiate class altmin::Sigmoid::Layer<Scalar>;                                                                 \
-  instantiate class altmin::Sign::Layer<Scalar>
+  ALTMIN_LAYER(instantiate, Scalar, Dense);                                                                         \
+  ALTMIN_LAYER(instantiate, Scalar, BinaryDense);                                                                   \
+  ALTMIN_LAYER(instantiate, Scalar, Conv2d);                                                                        \
+  ALTMIN_LAYER(instantiate, Scalar, Recurrent);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, LastStep);                                                                      \
+  ALTMIN_LAYER(instantiate, Scalar, BatchNorm);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, Dropout);                                                                       \
+  ALTMIN_LAYER(instantiate, Scalar, MaxPool2d);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, AvgPool2d);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, Identity);                                                                      \
+  ALTMIN_LAYER(instantiate, Scalar, Relu);                                                                          \
+  ALTMIN_LAYER(instantiate, Scalar, LeakyRelu);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, Tanh);                                                                          \
+  ALTMIN_LAYER(instantiate, Scalar, Sigmoid);                                                                       \
+  ALTMIN_LAYER(instantiate, Scalar, Sign)
 
-#define ALTMIN_ALGORITHMS(instantiate, Scalar)                                             \
-  instantiate class altmin::detail::LossModel<altmin::SoftmaxCrossEntropy, Scalar>;        \
-  instantiate class altmin::detail::LossModel<altmin::MeanSquaredError, Scalar>;           \
-  instantiate class altmin::detail::LossModel<altmin::Logistic, Scalar>;                   \
-  instantiate class altmin::detail::LossModel<altmin::Hinge, Scalar>;                      \
-  instantiate class altmin::Backprop::Signal<Scalar>;                                      \
-  instantiate class altmin::CodesSignal<Scalar>;                                           \
-  instantiate class altmin::MovedCodes<altmin::CodeDescent>::Signal<Scalar>;               \
-  instantiate class altmin::CodeDescent::Rule<Scalar>;                                     \
-  instantiate class altmin::GradientRule<altmin::AdamMoments<Scalar>>;                     \
-  instantiate class altmin::GradientRule<altmin::SgdMoments<Scalar>>;                      \
-  instantiate class altmin::MemoryRule::Rule<Scalar>;                                      \
-  instantiate class altmin::DescentRule::Rule<Scalar>;                                     \
-  instantiate class altmin::detail::AlgorithmModel<altmin::AmAdam, Scalar>;                \
-  instantiate class altmin::detail::AlgorithmModel<altmin::AmMem, Scalar>;                 \
-  instantiate class altmin::detail::AlgorithmModel<altmin::AmMemDescent, Scalar>;          \
-  instantiate class altmin::detail::AlgorithmModel<altmin::AmSgd, Scalar>;                 \
-  instantiate class altmin::detail::AlgorithmModel<altmin::Adam, Scalar>;                  \
-  instantiate class altmin::detail::AlgorithmModel<altmin::Sgd, Scalar>;                   \
-  instantiate class altmin::Algorithm<Scalar>;                                             \
-  instantiate class altmin::Network<Scalar>;                                               \
-  instantiate class altmin::PackedNetwork<Scalar>;                                         \
-  instantiate class altmin::Batches<Scalar>;                                               \
-  instantiate class altmin::Dataset<Scalar>;                                               \
-  instantiate altmin::Metrics altmin::evaluate<Scalar>(const altmin::Network<Scalar>&,     \
-                                                       const altmin::Dataset<Scalar>&);    \
-  instantiate altmin::FitReport altmin::detail::run_fit<Scalar>(                           \
-      altmin::Network<Scalar>&, const altmin::Dataset<Scalar>&, const altmin::FitOptions&, \
+#define ALTMIN_LOSS(instantiate, Scalar, Kind) instantiate altmin::AnyLoss<Scalar>::AnyLoss(altmin::Kind)
+
+#define ALTMIN_ALGORITHM(instantiate, Scalar, Kind) \
+  instantiate altmin::AnyAlgorithm<Scalar>::AnyAlgorithm(const altmin::Kind&)
+
+#define ALTMIN_SIGNAL(instantiate, Scalar, Kind)                                      \
+  instantiate altmin::Erased<altmin::SignalInterface<Scalar>>                         \
+  altmin::make_erased<altmin::Kind::Signal<Scalar>, altmin::SignalInterface<Scalar>>( \
+      const altmin::Kind&, const altmin::LayerStack<Scalar>&)
+
+#define ALTMIN_RULE(instantiate, Scalar, Kind)                                          \
+  instantiate altmin::Erased<altmin::WeightRuleInterface<Scalar>>                       \
+  altmin::make_erased<altmin::Kind::Rule<Scalar>, altmin::WeightRuleInterface<Scalar>>( \
+      const altmin::Kind&, const altmin::Block<Scalar>&, bool&)
+
+#define ALTMIN_ALGORITHMS(instantiate, Scalar)                                                \
+  ALTMIN_LOSS(instantiate, Scalar, SoftmaxCrossEntropy);                                      \
+  ALTMIN_LOSS(instantiate, Scalar, MeanSquaredError);                                         \
+  ALTMIN_LOSS(instantiate, Scalar, Logistic);                                                 \
+  ALTMIN_LOSS(instantiate, Scalar, Hinge);                                                    \
+  ALTMIN_SIGNAL(instantiate, Scalar, Backprop);                                               \
+  instantiate class altmin::CodesSignal<Scalar>;                                              \
+  ALTMIN_SIGNAL(instantiate, Scalar, MovedCodes<>);                                           \
+  ALTMIN_RULE(instantiate, Scalar, AdamRule);                                                 \
+  ALTMIN_RULE(instantiate, Scalar, SgdRule);                                                  \
+  ALTMIN_RULE(instantiate, Scalar, MemoryRule); \
+  ALTMIN_RULE(instantiate, Scalar, FullMemoryRule);                                               \
+  ALTMIN_RULE(instantiate, Scalar, DescentRule);                                              \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmAdam);                                              \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmMem); \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmMemFull);                                               \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmMemDescent);                                        \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmSgd);                                               \
+  ALTMIN_ALGORITHM(instantiate, Scalar, Adam);                                                \
+  ALTMIN_ALGORITHM(instantiate, Scalar, Sgd);                                                 \
+  instantiate class altmin::Algorithm<Scalar>;                                                \
+  instantiate class altmin::Network<Scalar>;                                                  \
+  instantiate class altmin::PackedNetwork<Scalar>;                                            \
+  instantiate class altmin::Batches<Scalar>;                                                  \
+  instantiate class altmin::Dataset<Scalar>;                                                  \
+  instantiate void altmin::ProgressBar::after_step<Scalar>(const altmin::Training<Scalar>&);  \
+  instantiate void altmin::ProgressBar::after_epoch<Scalar>(const altmin::Training<Scalar>&); \
+  instantiate altmin::Metrics altmin::evaluate<Scalar>(const altmin::Network<Scalar>&,        \
+                                                       const altmin::Dataset<Scalar>&);       \
+  instantiate altmin::FitReport altmin::detail::run_fit<Scalar>(                              \
+      altmin::Network<Scalar>&, const altmin::Dataset<Scalar>&, const altmin::FitOptions&,    \
       altmin::Span<const altmin::detail::CallbackRef<Scalar>>)
+
+#define ALTMIN_PRINTING(instantiate) instantiate std::ostream& altmin::operator<<(std::ostream&, const altmin::Metrics&)
 
 ALTMIN_LAYERS(extern template, float);
 ALTMIN_LAYERS(extern template, double);
 ALTMIN_ALGORITHMS(extern template, float);
 ALTMIN_ALGORITHMS(extern template, double);
+ALTMIN_PRINTING(extern template);

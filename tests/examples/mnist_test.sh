@@ -20,7 +20,7 @@ check_run() { # NAME
   awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "$1 does not learn"
   [[ $(grep -c '^epoch ./9  loss' err) -eq 9 ]] || fail "a line for each epoch"
 }
-named=(am-adam am-mem am-mem-descent am-sgd adam sgd backprop-mem)
+named=(am-adam am-mem am-mem-full am-mem-descent am-sgd adam sgd backprop-mem)
 for algorithm in "${named[@]}"; do
   train --algorithm "$algorithm" || fail "$algorithm"
   check_run "$algorithm"
@@ -28,7 +28,7 @@ for algorithm in "${named[@]}"; do
 done
 
 # A signal and a rule make the same algorithm as its name.
-pairs=(codes+adam codes+memory codes+descent codes+sgd backprop+adam backprop+sgd backprop+memory)
+pairs=(codes+adam codes+memory codes+memory-full codes+descent codes+sgd backprop+adam backprop+sgd backprop+memory)
 for i in "${!pairs[@]}"; do
   pair=${pairs[i]}
   train --signal "${pair%+*}" --rule "${pair#*+}" || fail "$pair"

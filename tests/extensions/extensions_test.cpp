@@ -82,6 +82,7 @@ template <class Check>
 void for_each_algorithm(Check&& check) {
   check("AmAdam", AmAdam{});
   check("AmMem", AmMem{});
+  check("AmMemFull", altmin::AmMemFull{});
   check("Adam", Adam{});
   check("moved codes, Lion", AmLion{});
   check("feedback alignment, Adam", FeedbackAdam{});

@@ -126,12 +126,12 @@ TEST_CASE("a kind that is not named is refused by one sentence", "[extensions]")
   CHECK(refused(Pair{FeedbackAlignment{}, Lion{}}, Kinds<Swish, Huber>{}) ==
         "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, got 'FeedbackAlignment'" + hint);
   CHECK(refused(Pair{FeedbackAlignment{}, Lion{}}, Kinds<Swish, Huber, FeedbackAlignment>{}) ==
-        "network.algorithm.options.rule.type: expected one of AdamRule, SgdRule, MemoryRule, DescentRule, got 'Lion'" +
+        "network.algorithm.options.rule.type: expected one of AdamRule, SgdRule, MemoryRule, FullMemoryRule, DescentRule, got 'Lion'" +
             hint);
   CHECK(refused(Pair{MovedCodes<RidgeCodes>{}, Lion{}}, Kinds<Swish, Huber, Lion>{}) ==
         "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, got 'RidgeCodes'" + hint);
   CHECK(refused(AmLion{}, OwnKinds{}) ==
-        "network.algorithm.type: expected one of AmAdam, AmMem, AmMemDescent, AmSgd, Adam, Sgd, Pair, got 'AmLion'" +
+        "network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmSgd, Adam, Sgd, Pair, got 'AmLion'" +
             hint);
 }
 

@@ -43,7 +43,9 @@ void for_each_algorithm(Check&& check) {
   am_adam.reduction = Reduction::mean;
   am_adam.weight_decay = 0.01;
   AmMem am_mem = am(AmMem{});
-  am_mem.root_interval = 3;
+  am_mem.rank = 2;
+  AmMemFull am_mem_full = am(AmMemFull{});
+  am_mem_full.root_interval = 3;
   AmSgd am_sgd = am(AmSgd{});
   am_sgd.nesterov = true;
   Adam adam;
@@ -53,6 +55,7 @@ void for_each_algorithm(Check&& check) {
   check("AmAdam", am_adam);
   check("AmAdam, as it is", AmAdam{});
   check("AmMem", am_mem);
+  check("AmMemFull", am_mem_full);
   check("AmMemDescent", am(AmMemDescent{}));
   check("AmSgd", am_sgd);
   check("Adam", adam);
@@ -63,7 +66,7 @@ void for_each_algorithm(Check&& check) {
   SgdRule sgd_rule;
   sgd_rule.nesterov = true;
   MemoryRule memory;
-  memory.root_interval = 3;
+  memory.memory_interval = 3;
   check("Pair of codes and gradient steps", Pair{codes, sgd_rule});
   check("Pair of the chain rule and a memory", Pair{Backprop{}, memory});
 }
@@ -354,11 +357,11 @@ TEST_CASE("a file of the first release of version 1 stays readable", "[model]") 
   CHECK(saved.network.steps() == 20);
   CHECK(saved.progress.epoch == 5);
   CHECK(saved.notes.at("comment") == "kept as it was written");
-  REQUIRE(saved.network.algorithm().options<AmMem>() != nullptr);
-  AmMem options;
+  REQUIRE(saved.network.algorithm().options<AmMemFull>() != nullptr);
+  AmMemFull options;
   options.root_interval = 100;  // the default of that time, as is the next
   options.code_learning_rate = 0.01;
-  CHECK(*saved.network.algorithm().options<AmMem>() == options);
+  CHECK(*saved.network.algorithm().options<AmMemFull>() == options);
 }
 
 TEST_CASE("models and checkpoints of version 1 keep their options and predictions, and go on", "[model]") {
@@ -423,7 +426,7 @@ TEST_CASE("models and checkpoints of version 1 keep their options and prediction
     CHECK(net.algorithm().rule<AdamRule::Rule<float>>(1)->moments()[1].steps() == 0);  // frozen
   });
 
-  AmMem am_mem;
+  AmMemFull am_mem;
   am_mem.root_interval = 3;
   am_mem.momentum = 0.8;
   am_mem.weight_inputs = WeightInputs::forward;
@@ -456,7 +459,7 @@ TEST_CASE("options that a file of version 1 lacks are those of its time", "[mode
                                      [&](Json&, Json& network) { network["algorithm"]["options"] = options; });
     return parse_checkpoint<float>(file).network;
   };
-  CHECK(*read("am_mem", Json::object()).algorithm().options<AmMem>() == AmMem{});
+  CHECK(*read("am_mem", Json::object()).algorithm().options<AmMemFull>() == AmMemFull{});
   AmMemDescent descent;
   descent.code_learning_rate = 0.001;
   descent.learning_rate = 0.01;
@@ -497,7 +500,8 @@ TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[
              ContainsSubstring("network.loss"));
   CHECK_THAT(
       model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),
-      ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemDescent, AmSgd, Adam, Sgd, Pair, "
+      ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmSgd, Adam, Sgd, "
+                        "Pair, "
                         "got 'Magic'"));
   CHECK(model_refusal([](Json&, Json& network) { network["algorithm"]["options"]["beta1"] = "nan"; }) ==
         "network.algorithm: Adam: beta1 must be 0 to below 1 and finite, got nan");
@@ -592,7 +596,8 @@ TEST_CASE("training state that does not fit the network is refused", "[model]") 
                                   }),
                ContainsSubstring("expected 3 x 5, got 5 x 3"));
   };
-  check(AmMem{}, "step.velocity");
+  check(AmMem{}, "velocity");
+  check(AmMemFull{}, "step.velocity");
   check(AmMemDescent{}, "memory.targets");
 }
 

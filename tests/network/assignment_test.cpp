@@ -37,6 +37,7 @@ void for_each_algorithm(Check&& check) {
   check("AmAdam, two weight iterations", twice);
   check("AmSgd", altmin::AmSgd{});
   check("AmMem", AmMem{});
+  check("AmMemFull", altmin::AmMemFull{});
   check("AmMemDescent", altmin::AmMemDescent{});
   check("Backprop, memory", altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}});
 }

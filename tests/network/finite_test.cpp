@@ -48,6 +48,7 @@ void for_each_algorithm(Check&& check) {
   sgd.learning_rate = sgd.output_learning_rate = 0.01;
   check("AmSgd", sgd);
   check("AmMem", AmMem{});
+  check("AmMemFull", altmin::AmMemFull{});
   check("AmMemDescent", altmin::AmMemDescent{});
   check("Backprop, memory", altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}});
 }
@@ -91,7 +92,7 @@ void check_nothing_moves(Net& net, const X& x, const Y& y, Step&& step) {
     CHECK(report.status != Status::updated);
     CHECK(net == twin);
   }
-  for (int s = 0; s < 7; ++s) {  // the roots of AmMem among them
+  for (int s = 0; s < 7; ++s) {  // the roots of AmMemFull among them
     const auto report = net.step(x, y);
     const auto expected = twin.step(x, y);
     REQUIRE(report);
@@ -224,7 +225,7 @@ TEST_CASE("a gradient with a finite square moves weights by the rule") {
 TEST_CASE("tiny residuals do not break the roots of AM-mem") {
   using namespace finite_steps;
   const Problem<float> problem{12, 3, 20};
-  Network<float> net{support::mlp<float>({12, 10, 3}), MeanSquaredError{}, AmMem{}, Seed{2}};
+  Network<float> net{support::mlp<float>({12, 10, 3}), MeanSquaredError{}, altmin::AmMemFull{}, Seed{2}};
   for (const float size : {1e-8F, 1e-11F, 1e-15F, 1e-25F}) {
     for (int s = 0; s < 3; ++s) {
       const Matrix<float> target = net.predict(problem.x).array() + size;

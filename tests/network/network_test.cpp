@@ -48,6 +48,7 @@ template <class Check>
 void for_each_algorithm(Check&& check) {
   check("AmAdam", AmAdam{});
   check("AmMem", AmMem{});
+  check("AmMemFull", altmin::AmMemFull{});
   check("AmMemDescent", altmin::AmMemDescent{});
   check("backprop with the memory", altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}});
   check("AmSgd", AmSgd{});

@@ -202,6 +202,7 @@ TEST_CASE("every algorithm learns to remember the first step") {
   };
   check("AmAdam", AmAdam{});
   check("AmMem", AmMem{});
+  check("AmMemFull", altmin::AmMemFull{});
   check("AmSgd", AmSgd{});
   check("Adam", Adam{});
   check("Sgd", Sgd{});

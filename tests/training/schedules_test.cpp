@@ -81,6 +81,7 @@ TEST_CASE("the rate scale multiplies the rate of every algorithm") {
   check(altmin::AmAdam{});
   check(altmin::AmSgd{});
   check(altmin::AmMem{});
+  check(altmin::AmMemFull{});
   check(altmin::Adam{});
   check(altmin::Sgd{});
 }
@@ -98,6 +99,7 @@ TEST_CASE("the mu scale multiplies mu, where there is one") {
   check(altmin::AmAdam{});
   check(altmin::AmSgd{});
   check(altmin::AmMem{});
+  check(altmin::AmMemFull{});
   CHECK(move(altmin::Adam{}, set) == move(altmin::Adam{}, leave));
 
   DoubleNet net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}};

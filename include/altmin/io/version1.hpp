@@ -35,15 +35,16 @@ inline void upgrade_from_version1(Safetensors& file) {
   file.tensors = std::move(tensors);
 }
 
-/// Of the two forms that AmMem had, coordinate descent has become AmMemDescent. Options of the other form had no
-/// effect. Those that a file lacks had the defaults below.
+/// Of the two forms that AmMem had, the preconditioned one has become AmMemFull, coordinate descent AmMemDescent. Options
+/// of the other form had no effect. Those that a file lacks had the defaults below.
 inline void upgrade_from_version1(Architecture& architecture) {
   Kind& algorithm = architecture.algorithm;
   nlohmann::json& options = algorithm.options;
-  if (algorithm.type != AmMem::name || !options.is_object()) return;
+  if (algorithm.type != "AmMem" || !options.is_object()) return;
   const nlohmann::json form = options.value("form", nlohmann::json("preconditioned"));
   options.erase("form");
   if (form == "preconditioned") {
+    algorithm.type = AmMemFull::name;
     for (const char* name : {"sweeps", "sweep_tolerance"}) options.erase(name);
   } else if (form == "coordinate_descent") {
     algorithm.type = AmMemDescent::name;

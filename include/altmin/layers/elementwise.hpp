@@ -46,7 +46,7 @@ class ElementwiseLayer : public LayerBase<Layer, Scalar> {
                   const InputMove<Scalar>& move) const override {
     const Index rows = from.x.rows();
     worker.parallel_ranges(from.x.cols(), rows, [&](Index first_column, Index columns) {
-      Scalar residual[input_piece_size];
+      EIGEN_ALIGN_MAX Scalar residual[input_piece_size];  // so that the same elements are packets on every stack
       const Index end = (first_column + columns) * rows;
       for (Index i = first_column * rows; i < end; i += input_piece_size) {
         const Index size = std::min(input_piece_size, end - i);

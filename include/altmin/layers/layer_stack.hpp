@@ -202,14 +202,7 @@ class Layers : public LayerStack<Scalar> {
 
   /// Throws OptionError or ShapeError, naming the layer, if it does not fit the layers below it.
   template <class Config>
-  Layers& add(const Config& config) & {
-    if constexpr (detail::check_layer_contract<Config, Scalar>()) {
-      add_layer(Config::name, [&](Shape input) {
-        return make_erased<typename Config::template Layer<Scalar>, LayerInterface<Scalar>>(config, input);
-      });
-    }
-    return *this;
-  }
+  Layers& add(const Config& config) &;
 
   template <class Config>
   Layers&& add(const Config& config) && {
@@ -217,16 +210,30 @@ class Layers : public LayerStack<Scalar> {
   }
 
   /// Adds make(shape of its input), a layer called `name`.
-  void add_layer(const std::string& name, FunctionRef<AnyLayer<Scalar>(Shape)> make) {
-    const auto where = [&] { return "layer " + detail::text(this->size()) + " (" + name + "): "; };
-    try {
-      this->layers_.push_back(make(this->output()));
-    } catch (const OptionError& error) {
-      throw OptionError(where() + error.what());
-    } catch (const ShapeError& error) {
-      throw ShapeError(where() + error.what());
-    }
-  }
+  void add_layer(const std::string& name, FunctionRef<AnyLayer<Scalar>(Shape)> make);
 };
+
+template <class Scalar>
+template <class Config>
+Layers<Scalar>& Layers<Scalar>::add(const Config& config) & {
+  if constexpr (detail::check_layer_contract<Config, Scalar>()) {
+    add_layer(Config::name, [&](Shape input) {
+      return make_erased<typename Config::template Layer<Scalar>, LayerInterface<Scalar>>(config, input);
+    });
+  }
+  return *this;
+}
+
+template <class Scalar>
+void Layers<Scalar>::add_layer(const std::string& name, FunctionRef<AnyLayer<Scalar>(Shape)> make) {
+  const auto where = [&] { return "layer " + detail::text(this->size()) + " (" + name + "): "; };
+  try {
+    this->layers_.push_back(make(this->output()));
+  } catch (const OptionError& error) {
+    throw OptionError(where() + error.what());
+  } catch (const ShapeError& error) {
+    throw ShapeError(where() + error.what());
+  }
+}
 
 }  // namespace altmin

@@ -72,8 +72,7 @@ template <class Scalar>
 class AnyLoss : public Erased<LossInterface<Scalar>> {
  public:
   template <class Loss>
-  explicit AnyLoss(Loss loss)
-      : Erased<LossInterface<Scalar>>{std::make_unique<detail::LossModel<Loss, Scalar>>(std::move(loss))} {}
+  explicit AnyLoss(Loss loss);
 
   /// The loss itself, where it is of this kind; null if it is of another.
   template <class Loss>
@@ -82,5 +81,10 @@ class AnyLoss : public Erased<LossInterface<Scalar>> {
     return model == nullptr ? nullptr : &model->loss();
   }
 };
+
+template <class Scalar>
+template <class Loss>
+AnyLoss<Scalar>::AnyLoss(Loss loss)
+    : Erased<LossInterface<Scalar>>{std::make_unique<detail::LossModel<Loss, Scalar>>(std::move(loss))} {}
 
 }  // namespace altmin

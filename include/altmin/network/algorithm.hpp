@@ -11,7 +11,8 @@
 
 namespace altmin {
 
-/// The options of an algorithm, whatever they are: what it is made of. See Algorithm for the contract of a user's own.
+/// The options of an algorithm, whatever they are: what it is made of. See AnyAlgorithm for the contract of a user's
+/// own.
 template <class Scalar>
 class AlgorithmOptions {
  public:
@@ -99,7 +100,7 @@ struct Pair {
 template <class Signal, class Rule>
 Pair(Signal, Rule) -> Pair<Signal, Rule>;
 
-/// How a network learns: a signal, and a weight rule for each block. An algorithm of your own is an options struct with
+/// The options of any algorithm, as a value. An algorithm of your own is an options struct with
 ///
 ///   static constexpr const char* name;   for files
 ///   fields(), validate() const           see core/fields.hpp; throws OptionError
@@ -107,19 +108,37 @@ Pair(Signal, Rule) -> Pair<Signal, Rule>;
 ///   rule(bool last) const                the options of a weight rule, such as AdamRule, for the last block and for
 ///   others
 template <class Scalar>
+class AnyAlgorithm : public Erased<AlgorithmOptions<Scalar>> {
+ public:
+  /// Throws OptionError for an option that is out of range.
+  template <class Config>
+  explicit AnyAlgorithm(const Config& config);
+
+  /// The options themselves, where they are of this kind; null if they are of another.
+  template <class Config>
+  const Config* as() const {
+    const auto* model = Erased<AlgorithmOptions<Scalar>>::template as<detail::AlgorithmModel<Config, Scalar>>();
+    return model == nullptr ? nullptr : &model->config();
+  }
+};
+
+template <class Scalar>
+template <class Config>
+AnyAlgorithm<Scalar>::AnyAlgorithm(const Config& config)
+    : Erased<AlgorithmOptions<Scalar>>{std::make_unique<detail::AlgorithmModel<Config, Scalar>>(config)} {}
+
+/// How a network learns: a signal, and a weight rule for each block.
+template <class Scalar>
 class Algorithm {
  public:
-  template <class Config>
-  Algorithm(const Config& config, LayerStack<Scalar>& layers)
-      : Algorithm{make_erased<detail::AlgorithmModel<Config, Scalar>, AlgorithmOptions<Scalar>>(config), layers} {}
+  Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& layers);
 
   const char* name() const { return options_->name(); }
 
   /// Its options, where they are of this kind; null if they are of another.
   template <class Config>
   const Config* options() const {
-    const auto* model = options_.template as<detail::AlgorithmModel<Config, Scalar>>();
-    return model == nullptr ? nullptr : &model->config();
+    return options_.template as<Config>();
   }
   void visit_options(FieldVisitor& visitor) const { options_->visit_options(visitor); }
 
@@ -179,8 +198,6 @@ class Algorithm {
   }
 
  private:
-  Algorithm(Erased<AlgorithmOptions<Scalar>> options, LayerStack<Scalar>& layers);
-
   /// Calls use(l, step, worker) for all blocks in parallel.
   void for_each_block(const StepContext<Scalar>& context, int iteration,
                       FunctionRef<void(Index, const BlockStep<Scalar>&, const Worker<Scalar>&)> use);
@@ -191,7 +208,7 @@ class Algorithm {
   void save_weights(LayerStack<Scalar>& layers);
   void restore_weights(LayerStack<Scalar>& layers);
 
-  Erased<AlgorithmOptions<Scalar>> options_;
+  AnyAlgorithm<Scalar> options_;
   Erased<SignalInterface<Scalar>> signal_;
   std::vector<Erased<WeightRuleInterface<Scalar>>> rules_;
   Workspace<Scalar> workspace_;
@@ -201,7 +218,7 @@ class Algorithm {
 };
 
 template <class Scalar>
-Algorithm<Scalar>::Algorithm(Erased<AlgorithmOptions<Scalar>> options, LayerStack<Scalar>& layers)
+Algorithm<Scalar>::Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& layers)
     : options_{std::move(options)}, workspace_{layers} {
   signal_ = options_->make_signal(layers);
   for (Index l = 0; l < workspace_.blocks(); ++l) {

@@ -2,16 +2,97 @@
 
 #include "altmin/network/algorithm.hpp"
 #include "altmin/network/code_pair.hpp"
+#include "altmin/network/descent_rule.hpp"
+#include "altmin/network/full_memory_rule.hpp"
 #include "altmin/network/memory_rule.hpp"
 
 namespace altmin {
 
-/// Online alternating minimization whose weight updates use memories of the co-activations (AM-mem, Choromanska et al.
-/// 2019, algorithm 2), as the input half of a Kronecker-factored preconditioner: see MemoryRule. A bias is an extra
-/// input that is always 1; what else a block learns (gains and shifts) moves by Adam. Options not described here are
-/// those of AmAdam. AmMemDescent is the paper's own form.
+/// Online alternating minimization whose weight updates use a memory of the co-activations (AM-mem, Choromanska et al.
+/// 2019), as a preconditioner of low rank: see MemoryRule, whose options are the last ones here.
+///
+/// By default a code takes one step, and weights are updated at the inputs of the forward pass: the first-order limit
+/// of moved codes, in which each block's residual is that of backprop but for a factor. So what this default gains over
+/// Adam, the memory gains. moved() takes five steps, as AmAdam does, at the price of a second Adam step. Options not
+/// described here are those of AmAdam. AmMemFull has full inverse roots; AmMemDescent is the paper's own form.
 struct AmMem {
   static constexpr const char* name = "AmMem";
+
+  double mu = 1;
+  double mu_increment = 0;
+  int code_iterations = 1;
+  double code_learning_rate = 0.001;
+  double code_momentum = 0.9;
+  int weight_iterations = 1;
+  double learning_rate = 0.05;         ///< 0 or more
+  double output_learning_rate = 0.05;  ///< the same for the last block
+  double lambda_code = 0;
+  double lambda_weight = 0;  ///< must be 0
+  bool proximity = true;
+  Reduction reduction = Reduction::sum;
+  WeightInputs weight_inputs = WeightInputs::forward;
+  bool preserve_scale = true;
+  bool limit_code_rate = true;
+  double momentum = 0.9;
+  double forgetting = 0.05;
+  int rank = 16;
+  double damping = 0.03;
+  int memory_interval = 10;
+  double output_forgetting = 0.01;
+  double output_damping = 0.03;
+  double weight_decay = 0.02;
+  double adam_learning_rate = 0.001;
+
+  /// Codes that move: five steps, and weights that are updated at the moved inputs.
+  static AmMem moved() {
+    AmMem options;
+    options.code_iterations = 5;
+    options.weight_inputs = WeightInputs::updated;
+    return options;
+  }
+
+  MovedCodes<> signal() const { return detail::moved_codes(*this); }
+  MemoryRule rule(bool last) const {
+    MemoryRule options;
+    options.learning_rate = last ? output_learning_rate : learning_rate;
+    options.momentum = momentum;
+    options.forgetting = forgetting;
+    options.rank = rank;
+    options.damping = damping;
+    options.memory_interval = memory_interval;
+    options.output_forgetting = output_forgetting;
+    options.output_damping = output_damping;
+    options.weight_decay = weight_decay;
+    options.adam_learning_rate = adam_learning_rate;
+    return options;
+  }
+
+  /// Throws OptionError.
+  void validate() const {
+    detail::validate_code_pair(*this);
+    detail::require_option(lambda_weight == 0, "AmMem: lambda_weight", "must be 0", lambda_weight);
+  }
+
+  template <class Visit, class... Self>
+  static void fields(Visit&& visit, Self&... self) {
+    detail::code_pair_fields(visit, self...);
+    visit("momentum", self.momentum...);
+    visit("forgetting", self.forgetting...);
+    visit("rank", self.rank...);
+    visit("damping", self.damping...);
+    visit("memory_interval", self.memory_interval...);
+    visit("output_forgetting", self.output_forgetting...);
+    visit("output_damping", self.output_damping...);
+    visit("weight_decay", self.weight_decay...);
+    visit("adam_learning_rate", self.adam_learning_rate...);
+  }
+};
+
+/// AM-mem with full inverse roots of both memories, as a Kronecker-factored preconditioner: see FullMemoryRule. A bias
+/// is an extra input that is always 1; what else a block learns (gains and shifts) moves by Adam. Options not described
+/// here are those of AmAdam.
+struct AmMemFull {
+  static constexpr const char* name = "AmMemFull";
 
   double mu = 1;
   double mu_increment = 0;
@@ -37,8 +118,8 @@ struct AmMem {
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
 
   MovedCodes<> signal() const { return detail::moved_codes(*this); }
-  MemoryRule rule(bool last) const {
-    MemoryRule options;
+  FullMemoryRule rule(bool last) const {
+    FullMemoryRule options;
     options.learning_rate = last ? output_learning_rate : learning_rate;
     options.forgetting = forgetting;
     options.momentum = momentum;
@@ -53,7 +134,7 @@ struct AmMem {
   /// Throws OptionError.
   void validate() const {
     detail::validate_code_pair(*this);
-    detail::require_option(lambda_weight == 0, "AmMem: lambda_weight", "must be 0", lambda_weight);
+    detail::require_option(lambda_weight == 0, "AmMemFull: lambda_weight", "must be 0", lambda_weight);
   }
 
   template <class Visit, class... Self>

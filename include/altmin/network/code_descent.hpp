@@ -104,8 +104,10 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
   CodeSums solve(const Worker<Scalar>& worker, const CodeProblem<Scalar>& problem, const CodePenalties& penalties,
                  Workspace<Scalar>& workspace, Index l) override {
     const Descent descent = prepare(worker, problem, penalties, workspace, l);
+    // Slices stay in a core's cache from one iteration to the next.
+    const detail::Partition whole{problem.samples(), problem.samples(), 1};
     const CodeSums sums =
-        problem.for_each_slice(worker, workspace,
+        problem.for_each_slice(worker, workspace, options_.iterations > 1 ? problem.slices() : whole,
                                [&](const CodeProblem<Scalar>& slice, const Worker<Scalar>& own,
                                    CodeScratch<Scalar>& scratch) { return descend(own, slice, descent, scratch); });
     next_curvature_ = std::max(0.9 * curvature_, curvature(penalties, sums));
@@ -161,6 +163,7 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
   Descent prepare(const Worker<Scalar>& worker, const CodeProblem<Scalar>& problem, const CodePenalties& penalties,
                   Workspace<Scalar>& workspace, Index l) const {
     const ConstView<Scalar> weight = problem.block.matrix();
+    if (weight.size() > 0 && options_.iterations == 1) return {penalties, rate(penalties), transposed(weight), {}};
     if (weight.size() == 0) return {penalties, rate(penalties), {}, {}};
     const Index inputs = weight.cols();
     if (problem.target.is_code() && normal_matrix_pays(problem)) {
@@ -212,6 +215,10 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
       }
       move_code(worker, problem, descent, moved, {first, last}, residual, scratch);
       if (by_normal_matrix && !last) continue;
+      if (options_.iterations == 1 && !problem.output_is_read) {
+        sums.displacement = detail::square_sum<Scalar>(problem.solution.displacement);
+        continue;
+      }
       if (descent.way_down.rows > 0) {
         multiply<Scalar>(worker, block.matrix(), top_move, change);
       } else {
@@ -260,7 +267,8 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
       detail::add<Scalar>(worker, problem.forward.x, solution.displacement, solution.code);
     }
     // Where the layer above does not read its input, only the weights do, after the last iteration.
-    if (iteration.last || !block[1].traits().affine) {
+    const bool read = iteration.last ? problem.output_is_read || options_.iterations > 1 : !block[1].traits().affine;
+    if (read) {
       detail::add<Scalar>(worker, front.y, move.state.change, front_moved.y);
     }
     if (top > 1) {

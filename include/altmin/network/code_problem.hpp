@@ -74,6 +74,7 @@ struct CodeProblem {
   BlockPoint<Scalar> moved;    // the block at c; y is empty where the target is a code
   BlockTarget<Scalar> target;
   Solution solution;
+  bool output_is_read = true;  // if not, a rule may leave the block at c, and its residual, unspecified
 
   Index samples() const { return solution.displacement.cols(); }
 
@@ -83,7 +84,8 @@ struct CodeProblem {
             moved.slice(first, count),
             target,
             {solution.displacement.slice(first, count), solution.code.slice(first, count),
-             solution.residual.slice(first, count)}};
+             solution.residual.slice(first, count)},
+            output_is_read};
   }
 
   /// The samples that one thread each solves: so few that all that belongs to them stays in a core's cache, where the
@@ -104,6 +106,12 @@ struct CodeProblem {
   /// Calls solve(slice, worker, scratch) for all slices in parallel; returns the sum of what they return.
   CodeSums for_each_slice(
       const Worker<Scalar>& worker, Workspace<Scalar>& workspace,
+      FunctionRef<CodeSums(const CodeProblem&, const Worker<Scalar>&, CodeScratch<Scalar>&)> solve) const {
+    return for_each_slice(worker, workspace, slices(), solve);
+  }
+  /// The same for other slices.
+  CodeSums for_each_slice(
+      const Worker<Scalar>& worker, Workspace<Scalar>& workspace, const detail::Partition& parts,
       FunctionRef<CodeSums(const CodeProblem&, const Worker<Scalar>&, CodeScratch<Scalar>&)> solve) const;
 
   /// Sets the residual and what is returned, where the change of the block's output since the forward pass is known.
@@ -150,9 +158,8 @@ void CodeProblem<Scalar>::fit(CodeScratch<Scalar>& scratch, Index count) const {
 
 template <class Scalar>
 CodeSums CodeProblem<Scalar>::for_each_slice(
-    const Worker<Scalar>& worker, Workspace<Scalar>& workspace,
+    const Worker<Scalar>& worker, Workspace<Scalar>& workspace, const detail::Partition& parts,
     FunctionRef<CodeSums(const CodeProblem&, const Worker<Scalar>&, CodeScratch<Scalar>&)> solve) const {
-  const detail::Partition parts = slices();
   const Index slots = parts.count == 1 ? 1 : worker.threads();  // a single slice is solved by the calling thread
   for (Index slot = 0; slot < slots; ++slot) {
     auto& scratch = workspace.threads[std::size_t(slot)];

@@ -17,14 +17,21 @@ class Gradients {
   };
 
  public:
-  /// Takes memory for the gradients of all parameters in one piece, and no columns for those of layer `without`.
-  static void fit(const BlockStep<Scalar>& step, Index without = -1);
+  /// Takes memory for the gradients of all parameters in one piece: no columns for those of layer `without`, and
+  /// `further` numbers behind all.
+  static void fit(const BlockStep<Scalar>& step, Index without = -1, Index further = 0);
 
   /// Writes the derivative of <f(x), residual> by each parameter, the l1 term of the objective included: the
   /// objective's own gradient is -signal.scale times that. For the layer `without` calls use(its point, the residual at
-  /// its output) instead.
+  /// its output) instead; `further` numbers behind all gradients are for what that writes.
   static void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step, Index without = -1,
-                     FunctionRef<void(const Point<Scalar>&, ConstView<Scalar>)> use = Ignore{});
+                     FunctionRef<void(const Point<Scalar>&, ConstView<Scalar>)> use = Ignore{}, Index further = 0);
+
+  /// The last rows * columns numbers of the piece.
+  static View<Scalar> further(const BlockStep<Scalar>& step, Index rows, Index columns) {
+    const View<Scalar> all = step.memory.gradients.view();
+    return {all.address(all.rows() - rows * columns, 0), rows, columns, rows};
+  }
 
  private:
   /// A bound on the gradient's absolute values, as close as it takes to show that their squares, and those of `scale`
@@ -38,9 +45,9 @@ class Gradients {
 };
 
 template <class Scalar>
-void Gradients<Scalar>::fit(const BlockStep<Scalar>& step, Index without) {
+void Gradients<Scalar>::fit(const BlockStep<Scalar>& step, Index without, Index further) {
   auto& memory = step.memory;
-  Index total = 0;
+  Index total = further;
   step.block.for_each_parameter([&](const auto& parameter, Index k, Index) {
     if (k != without) total += parameter.value().size();
   });
@@ -59,8 +66,8 @@ void Gradients<Scalar>::fit(const BlockStep<Scalar>& step, Index without) {
 
 template <class Scalar>
 void Gradients<Scalar>::derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step, Index without,
-                               FunctionRef<void(const Point<Scalar>&, ConstView<Scalar>)> use) {
-  fit(step, without);
+                               FunctionRef<void(const Point<Scalar>&, ConstView<Scalar>)> use, Index further) {
+  fit(step, without, further);
   auto& memory = step.memory;
   const auto& signal = step.signal;
   auto end = memory.gradient_views.size();

@@ -59,24 +59,38 @@ class LoweredMap {
   }
 
   /// Calls use(first, a) for the inputs (inputs() x columns) from column `first` on, part by part: where a sample has
-  /// many columns, those of some samples at a time.
+  /// many columns, those of some samples at a time. They are copies in `memory`.
   void for_each_part(const Worker<Scalar>& worker, const Point<Scalar>& at, Buffer<Scalar>& memory,
                      FunctionRef<void(Index, ConstView<Scalar>)> use) const {
-    constexpr Index most = Index{1} << 22;
-    const Index samples = at.x.cols();
-    const Index room = std::max<Index>(1, most / (inputs() * columns()));
-    const Index step = columns() == 1 ? samples : std::min(samples, room);
-    for (Index t = 0; t < samples; t += step) {
-      const Index count = std::min(step, samples - t);
-      memory.fit(inputs(), count * columns());
-      View<Scalar> a = memory.view();
-      layer_.lower(worker, at.slice(t, count), {a.data(), weight_inputs(), a.cols(), inputs()});
+    for_each_part_of(worker, at, memory, inputs(), [&](Index first, View<Scalar> a) {
       if (weight_inputs() < inputs()) a.bottomRows(1).setOnes();
-      use(t * columns(), ConstView<Scalar>{a});
-    }
+      use(first, a);
+    });
+  }
+
+  /// The same without the input of the bias. Where a sample is multiplied as it is, it is not copied.
+  void for_each_weight_part(const Worker<Scalar>& worker, const Point<Scalar>& at, Buffer<Scalar>& memory,
+                            FunctionRef<void(Index, ConstView<Scalar>)> use) const {
+    if (columns() == 1 && weight_inputs() == at.x.rows()) return use(0, at.x);
+    for_each_part_of(worker, at, memory, weight_inputs(), [&](Index first, View<Scalar> a) { use(first, a); });
   }
 
  private:
+  void for_each_part_of(const Worker<Scalar>& worker, const Point<Scalar>& at, Buffer<Scalar>& memory, Index rows,
+                        FunctionRef<void(Index, View<Scalar>)> use) const {
+    constexpr Index most = Index{1} << 22;
+    const Index samples = at.x.cols();
+    const Index room = std::max<Index>(1, most / (rows * columns()));
+    const Index step = columns() == 1 ? samples : std::min(samples, room);
+    for (Index t = 0; t < samples; t += step) {
+      const Index count = std::min(step, samples - t);
+      memory.fit(rows, count * columns());
+      View<Scalar> a = memory.view();
+      layer_.lower(worker, at.slice(t, count), {a.data(), weight_inputs(), count * columns(), rows});
+      use(t * columns(), a);
+    }
+  }
+
   LayerInterface<Scalar>& layer_;
   LoweredShape shape_;
 };

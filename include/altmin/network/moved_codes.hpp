@@ -87,16 +87,16 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override {
     take_memory(context, workspace);
     double top = 0;
-    double square = 0;  // of the displacement found last
     for (Index l = workspace.code_count() - 1; l >= 0; --l) {
-      square = update_code(context, workspace, l);
-      const double mean_square = square / static_cast<double>(workspace[l].output.rows());
+      const double mean_square = update_code(context, workspace, l) / static_cast<double>(workspace[l].output.rows());
       if (!std::isfinite(mean_square)) return Status::codes_not_finite;
       if (l == workspace.code_count() - 1) top = mean_square;
       const bool rescale = options_.preserve_scale && mean_square > 0;
       workspace.code(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
-    if (workspace.code_count() > 0) penalties_[0] = lowest_penalty(context, workspace, square);
+    for (Index l = 0; l < workspace.code_count(); ++l) {
+      if (l == 0 || is_target_displacement(workspace, l)) penalties_[std::size_t(l)] = penalty(context, workspace, l);
+    }
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return Status::codes_not_finite;
     }
@@ -167,13 +167,17 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     return options_.weight_inputs == WeightInputs::forward || (l == 0 && workspace.code(l).time_change.rows() == 0);
   }
 
-  double lowest_penalty(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, double square) const {
+  /// The penalty of a block whose inputs are those of the forward pass.
+  double penalty(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l) const {
     const auto samples = static_cast<double>(context.x.cols());
-    const auto scale = static_cast<double>(workspace.code(0).target_scale);
-    if (is_target_displacement(workspace, 0)) return scale * scale * square / samples;
-    workspace[0].residual.fit(workspace[0].output.rows(), context.x.cols());
-    const View<Scalar> residual = workspace[0].residual.view();
-    BlockTarget<Scalar>{workspace.code(0)}.write_residual(workspace.forward_point(context, 0), {}, residual);
+    const auto& code = workspace.code(l);
+    const auto scale = static_cast<double>(code.target_scale);
+    if (is_target_displacement(workspace, l)) {
+      return scale * scale * detail::square_sum<Scalar>(code.target()) / samples;
+    }
+    workspace[l].residual.fit(workspace[l].output.rows(), context.x.cols());
+    const View<Scalar> residual = workspace[l].residual.view();
+    BlockTarget<Scalar>{code}.write_residual(workspace.forward_point(context, l), {}, residual);
     return detail::square_sum<Scalar>(residual) / samples;
   }
 
@@ -237,7 +241,8 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
         workspace.forward_point(context, l + 1),
         workspace.moved_point(l + 1),
         top ? BlockTarget<Scalar>{context.loss, context.target} : BlockTarget<Scalar>{workspace.code(l + 1)},
-        {code.displacement.view(), code.code.view(), residual.view()}};
+        {code.displacement.view(), code.code.view(), residual.view()},
+        options_.weight_inputs == WeightInputs::updated};
     const CodePenalties penalties = code_penalties(context, workspace, l);
     CodeSums sums = rule->solve(context.worker, problem, penalties, workspace, l);
     const auto below = workspace.block(context.layers, l);

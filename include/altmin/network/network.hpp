@@ -35,15 +35,18 @@ class Network {
   /// Initialises all layers from `seed`. Throws OptionError if an option is out of range, ShapeError without layers.
   template <class Loss, class Config>
   Network(altmin::Layers<Scalar> layers, Loss loss, const Config& algorithm, Seed seed = {})
-      : random_{seed},
-        layers_{initialized(std::move(layers), random_)},
-        loss_{std::move(loss)},
-        algorithm_{algorithm, layers_} {}
+      : Network{AnyLoss<Scalar>{std::move(loss)}, AnyAlgorithm<Scalar>{algorithm}, std::move(layers), seed} {}
 
   /// The same from layers that have been initialised, or read from a file: they stay as they are.
   template <class Loss, class Config>
   Network(altmin::Layers<Scalar> layers, Loss loss, const Config& algorithm, Initialized)
-      : layers_{require_layers(std::move(layers))}, loss_{std::move(loss)}, algorithm_{algorithm, layers_} {}
+      : Network{AnyLoss<Scalar>{std::move(loss)}, AnyAlgorithm<Scalar>{algorithm}, std::move(layers)} {}
+
+  Network(const Network&);
+  Network(Network&&) noexcept;
+  Network& operator=(const Network&);
+  Network& operator=(Network&&) noexcept;
+  ~Network();
 
   /// Trains on one batch: x is features x samples, y the labels (a column vector of int) or values (outputs x samples).
   /// After the first call with a batch size it does not allocate.
@@ -121,7 +124,7 @@ class Network {
   template <class Config>
   void set_algorithm(const Config& algorithm) {
     require_layers();
-    algorithm_ = Algorithm<Scalar>{algorithm, layers_};
+    algorithm_ = Algorithm<Scalar>{AnyAlgorithm<Scalar>{algorithm}, layers_};
   }
 
   /// The algorithm and its state.
@@ -194,15 +197,11 @@ class Network {
   }
 
  private:
-  static altmin::Layers<Scalar> require_layers(altmin::Layers<Scalar> layers) {
-    if (layers.size() == 0) throw ShapeError("Network: expected at least 1 layer, got 0");
-    return layers;
-  }
-  static altmin::Layers<Scalar> initialized(altmin::Layers<Scalar> layers, Random& random) {
-    layers = require_layers(std::move(layers));
-    layers.initialize(random);
-    return layers;
-  }
+  Network(AnyLoss<Scalar> loss, AnyAlgorithm<Scalar> algorithm, altmin::Layers<Scalar> layers, Seed seed);
+  Network(AnyLoss<Scalar> loss, AnyAlgorithm<Scalar> algorithm, altmin::Layers<Scalar> layers);
+
+  static altmin::Layers<Scalar> require_layers(altmin::Layers<Scalar> layers);
+  static altmin::Layers<Scalar> initialized(altmin::Layers<Scalar> layers, Random& random);
 
   /// Calls use(samples, target) after every check that a batch has to pass.
   template <class X, class Y>
@@ -243,6 +242,42 @@ class Network {
   StepScales scales_;
   mutable Workers<Scalar> workers_;
 };
+
+template <class Scalar>
+Network<Scalar>::Network(AnyLoss<Scalar> loss, AnyAlgorithm<Scalar> algorithm, altmin::Layers<Scalar> layers, Seed seed)
+    : random_{seed},
+      layers_{initialized(std::move(layers), random_)},
+      loss_{std::move(loss)},
+      algorithm_{std::move(algorithm), layers_} {}
+
+template <class Scalar>
+Network<Scalar>::Network(AnyLoss<Scalar> loss, AnyAlgorithm<Scalar> algorithm, altmin::Layers<Scalar> layers)
+    : layers_{require_layers(std::move(layers))}, loss_{std::move(loss)}, algorithm_{std::move(algorithm), layers_} {}
+
+// Outside the class, so that a program that links altmin::compiled compiles none of them.
+template <class Scalar>
+Network<Scalar>::Network(const Network&) = default;
+template <class Scalar>
+Network<Scalar>::Network(Network&&) noexcept = default;
+template <class Scalar>
+Network<Scalar>& Network<Scalar>::operator=(const Network&) = default;
+template <class Scalar>
+Network<Scalar>& Network<Scalar>::operator=(Network&&) noexcept = default;
+template <class Scalar>
+Network<Scalar>::~Network() = default;
+
+template <class Scalar>
+altmin::Layers<Scalar> Network<Scalar>::require_layers(altmin::Layers<Scalar> layers) {
+  if (layers.size() == 0) throw ShapeError("Network: expected at least 1 layer, got 0");
+  return layers;
+}
+
+template <class Scalar>
+altmin::Layers<Scalar> Network<Scalar>::initialized(altmin::Layers<Scalar> layers, Random& random) {
+  layers = require_layers(std::move(layers));
+  layers.initialize(random);
+  return layers;
+}
 
 template <class Scalar>
 void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& target) const {

@@ -121,31 +121,10 @@ class ProgressBar {
   }
 
   template <class Scalar>
-  void after_step(const Training<Scalar>& training) {
-    if (style_ == Style::lines || training.seconds - drawn_ < 0.1) return;
-    drawn_ = training.seconds;
-    constexpr int cells = 24;
-    const double fraction = static_cast<double>(training.batch) / static_cast<double>(training.steps_per_epoch);
-    const auto full = static_cast<std::size_t>(cells * fraction);
-    std::string line = epoch(training, training.epoch + 1) + "  [" + std::string(full, '=') +
-                       std::string(cells - full, ' ') + "] " + detail::right(detail::fixed(100 * fraction, 0), 3) +
-                       " %  loss " + detail::figure(training.loss(), 4) + "  " + rate(training) + "  " +
-                       clock(seconds_left(training)) + " left";
-    replace_line(*out_, line);
-  }
+  void after_step(const Training<Scalar>& training);
 
   template <class Scalar>
-  void after_epoch(const Training<Scalar>& training) {
-    std::string line = epoch(training, training.epoch) + "  loss " + detail::figure(training.loss(), 4);
-    if (training.validation) {
-      line += "  validation loss " + detail::number(training.validation->loss, 4);
-      if (!std::isnan(training.validation->accuracy)) {
-        line += ", accuracy " + detail::percent(training.validation->accuracy);
-      }
-    }
-    replace_line(*out_, line + "  " + rate(training) + "  " + clock(training.seconds));
-    end_line(*out_);
-  }
+  void after_epoch(const Training<Scalar>& training);
 
   template <class Scalar>
   void end(const Training<Scalar>&, const FitReport& report) {
@@ -209,5 +188,32 @@ class ProgressBar {
   double drawn_ = 0;       // when, in seconds of training
   std::size_t width_ = 0;  // of the line that is not ended
 };
+
+template <class Scalar>
+void ProgressBar::after_step(const Training<Scalar>& training) {
+  if (style_ == Style::lines || training.seconds - drawn_ < 0.1) return;
+  drawn_ = training.seconds;
+  constexpr int cells = 24;
+  const double fraction = static_cast<double>(training.batch) / static_cast<double>(training.steps_per_epoch);
+  const auto full = static_cast<std::size_t>(cells * fraction);
+  std::string line = epoch(training, training.epoch + 1) + "  [" + std::string(full, '=') +
+                     std::string(cells - full, ' ') + "] " + detail::right(detail::fixed(100 * fraction, 0), 3) +
+                     " %  loss " + detail::figure(training.loss(), 4) + "  " + rate(training) + "  " +
+                     clock(seconds_left(training)) + " left";
+  replace_line(*out_, line);
+}
+
+template <class Scalar>
+void ProgressBar::after_epoch(const Training<Scalar>& training) {
+  std::string line = epoch(training, training.epoch) + "  loss " + detail::figure(training.loss(), 4);
+  if (training.validation) {
+    line += "  validation loss " + detail::number(training.validation->loss, 4);
+    if (!std::isnan(training.validation->accuracy)) {
+      line += ", accuracy " + detail::percent(training.validation->accuracy);
+    }
+  }
+  replace_line(*out_, line + "  " + rate(training) + "  " + clock(training.seconds));
+  end_line(*out_);
+}
 
 }  // namespace altmin
