@@ -26,6 +26,10 @@ Period period(const Algorithm&) {
   return {};
 }
 
+template <class Algorithm>
+constexpr bool has_memory = std::is_same_v<Algorithm, altmin::AmMem> || std::is_same_v<Algorithm, altmin::AmMemFull> ||
+                            std::is_same_v<Algorithm, altmin::AmRecursive>;
+
 /// A network that has taken its first steps, with its batch.
 struct Trained {
   Network net;
@@ -56,7 +60,7 @@ void add_step(const std::string& name, const Model& model, Index batch, const Al
       }
     }
     rate.report("items_per_second", static_cast<double>(batch));
-    if constexpr (!std::is_same_v<Algorithm, altmin::AmMem> && !std::is_same_v<Algorithm, altmin::AmMemFull>) {  // memories take further products
+    if constexpr (!has_memory<Algorithm>) {  // memories take further products
       rate.report("GFLOP/s", 1e-9 * bench::operations(model, batch, code_iterations));
     }
     state.counters["bytes"] = static_cast<double>(net.bytes());
@@ -105,7 +109,14 @@ void add_predicts(const Model& model, Index batch, int threads) {
   for (const Model& model : bench::models()) {
     for (const int threads : {1, 2}) {
       add_steps(model, model.batch, threads);
-      if (model.name == "784-500-500-10") add_steps(model, 1, threads);  // online, a sample at a time
+      if (model.name == "784-500-500-10" || model.name == "784-100-100-10") {  // online, a sample at a time
+        add_steps(model, 1, threads);
+        for (const Index batch : {1, 16}) {
+          const std::string net = "/" + model.name + field("batch", batch);
+          add_step("step/am-recursive" + net, model, batch, altmin::AmRecursive{}, threads);
+          add_step("step/am-recursive-blocks" + net, model, batch, altmin::AmRecursive::blocks(), threads);
+        }
+      }
       for (const Index batch : {Index{1}, model.batch, Index{10000}}) add_predicts(model, batch, threads);
     }
   }

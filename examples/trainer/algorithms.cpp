@@ -10,6 +10,7 @@ namespace trainer {
 namespace {
 
 using BackpropMem = altmin::Pair<altmin::Backprop, altmin::MemoryRule>;
+using CentredAdam = altmin::Pair<altmin::Backprop, altmin::CentredAdamRule>;
 using BackpropMemFull = altmin::Pair<altmin::Backprop, altmin::FullMemoryRule>;
 
 template <class Config, class = void>
@@ -72,8 +73,10 @@ constexpr Kind kinds[] = {{"am-adam", "codes", "adam", make<altmin::AmAdam>},
                           {"am-mem", "codes", "memory", make<altmin::AmMem>},
                           {"am-mem-full", "codes", "memory-full", make<altmin::AmMemFull>},
                           {"am-mem-descent", "codes", "descent", make<altmin::AmMemDescent>},
+                          {"am-recursive", "exact", "recursive", make<altmin::AmRecursive>},
                           {"am-sgd", "codes", "sgd", make<altmin::AmSgd>},
                           {"adam", "backprop", "adam", make<altmin::Adam>},
+                          {"adam-centred", "backprop", "adam-centred", make<CentredAdam>},
                           {"sgd", "backprop", "sgd", make<altmin::Sgd>},
                           {"backprop-mem", "backprop", "memory", make<BackpropMem>},
                           {"backprop-mem-full", "backprop", "memory-full", make<BackpropMemFull>}};
@@ -99,9 +102,9 @@ Algorithm make_algorithm(const Options& options) {
       return kind.make(options);
     }
   }
-  throw UsageError(
-      "--rule descent: expected --signal codes, as the descent moves a block's weights to its codes, got " +
-      options.algorithm);
+  std::string legal;
+  for (const Kind& kind : kinds) legal += (legal.empty() ? "" : ", ") + pair_name(kind.signal, kind.rule);
+  throw UsageError("--signal, --rule: expected one of " + legal + ", got " + options.algorithm);
 }
 
 std::vector<std::string> schedule_names() { return {"constant", "cosine", "halve"}; }

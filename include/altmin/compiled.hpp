@@ -80,23 +80,28 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
   altmin::make_erased<altmin::Kind::Rule<Scalar>, altmin::WeightRuleInterface<Scalar>>( \
       const altmin::Kind&, const altmin::Block<Scalar>&, bool&)
 
-#define ALTMIN_ALGORITHMS(instantiate, Scalar)                                                \
+#define ALTMIN_RULES(instantiate, Scalar)           \
+  ALTMIN_SIGNAL(instantiate, Scalar, Backprop);     \
+  instantiate class altmin::CodesSignal<Scalar>;    \
+  ALTMIN_SIGNAL(instantiate, Scalar, MovedCodes<>); \
+  ALTMIN_SIGNAL(instantiate, Scalar, ExactCodes);   \
+  ALTMIN_RULE(instantiate, Scalar, AdamRule);       \
+  ALTMIN_RULE(instantiate, Scalar, SgdRule);        \
+  ALTMIN_RULE(instantiate, Scalar, MemoryRule);     \
+  ALTMIN_RULE(instantiate, Scalar, FullMemoryRule); \
+  ALTMIN_RULE(instantiate, Scalar, DescentRule);    \
+  ALTMIN_RULE(instantiate, Scalar, RecursiveRule)
+
+#define ALTMIN_NETWORK(instantiate, Scalar)                                                   \
   ALTMIN_LOSS(instantiate, Scalar, SoftmaxCrossEntropy);                                      \
   ALTMIN_LOSS(instantiate, Scalar, MeanSquaredError);                                         \
   ALTMIN_LOSS(instantiate, Scalar, Logistic);                                                 \
   ALTMIN_LOSS(instantiate, Scalar, Hinge);                                                    \
-  ALTMIN_SIGNAL(instantiate, Scalar, Backprop);                                               \
-  instantiate class altmin::CodesSignal<Scalar>;                                              \
-  ALTMIN_SIGNAL(instantiate, Scalar, MovedCodes<>);                                           \
-  ALTMIN_RULE(instantiate, Scalar, AdamRule);                                                 \
-  ALTMIN_RULE(instantiate, Scalar, SgdRule);                                                  \
-  ALTMIN_RULE(instantiate, Scalar, MemoryRule); \
-  ALTMIN_RULE(instantiate, Scalar, FullMemoryRule);                                               \
-  ALTMIN_RULE(instantiate, Scalar, DescentRule);                                              \
   ALTMIN_ALGORITHM(instantiate, Scalar, AmAdam);                                              \
-  ALTMIN_ALGORITHM(instantiate, Scalar, AmMem); \
-  ALTMIN_ALGORITHM(instantiate, Scalar, AmMemFull);                                               \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmMem);                                               \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmMemFull);                                           \
   ALTMIN_ALGORITHM(instantiate, Scalar, AmMemDescent);                                        \
+  ALTMIN_ALGORITHM(instantiate, Scalar, AmRecursive);                                         \
   ALTMIN_ALGORITHM(instantiate, Scalar, AmSgd);                                               \
   ALTMIN_ALGORITHM(instantiate, Scalar, Adam);                                                \
   ALTMIN_ALGORITHM(instantiate, Scalar, Sgd);                                                 \
@@ -117,6 +122,8 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
 
 ALTMIN_LAYERS(extern template, float);
 ALTMIN_LAYERS(extern template, double);
-ALTMIN_ALGORITHMS(extern template, float);
-ALTMIN_ALGORITHMS(extern template, double);
+ALTMIN_RULES(extern template, float);
+ALTMIN_NETWORK(extern template, float);
+ALTMIN_RULES(extern template, double);
+ALTMIN_NETWORK(extern template, double);
 ALTMIN_PRINTING(extern template);

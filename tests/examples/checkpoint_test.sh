@@ -10,9 +10,11 @@ same() { cmp "$1" "$2" >&2 || fail "$1 and $2 differ"; }
 without_times() { cut -d, -f1-3,5- "$1"; }
 
 options=(--hidden 8,6 --batch 20 --learning-rate 0.02 --seed 3 --limit 280)
-for algorithm in am-adam am-mem am-mem-full am-mem-descent am-sgd adam sgd backprop-mem; do
-  train "${options[@]}" --algorithm $algorithm --epochs 4 --save whole --history whole.csv --threads 1 || fail "whole"
-  train "${options[@]}" --algorithm $algorithm --epochs 4 --save threads --threads 2 || fail "threads"
+for algorithm in am-adam am-mem am-mem-full am-mem-descent am-recursive am-sgd adam adam-centred sgd backprop-mem; do
+  named=(--algorithm $algorithm)
+  [[ $algorithm != am-recursive ]] || named+=(--no-batch-norm)
+  train "${options[@]}" "${named[@]}" --epochs 4 --save whole --history whole.csv --threads 1 || fail "whole"
+  train "${options[@]}" "${named[@]}" --epochs 4 --save threads --threads 2 || fail "threads"
   same whole threads
   [[ $(find . -maxdepth 1 -name 'whole*' | wc -l) -eq 2 ]] || fail "something left beside the checkpoint"
 done

@@ -6,6 +6,9 @@ mnist=$(example mnist)
 write_data 300 60
 
 rate=0.02
+# Recursive AM-mem trains no layers that couple samples, and has rates of another size.
+flags_of() { [[ $1 != *recursive* ]] || echo --no-batch-norm; }
+rate_of() { [[ $1 != *recursive* ]] && echo 0.02 || echo 300; }
 train() { "$mnist" --data data --hidden 8 --epochs 9 --batch 20 --learning-rate "$rate" "$@" >out 2>err; }
 
 check_run() { # NAME
@@ -20,18 +23,19 @@ check_run() { # NAME
   awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "$1 does not learn"
   [[ $(grep -c '^epoch ./9  loss' err) -eq 9 ]] || fail "a line for each epoch"
 }
-named=(am-adam am-mem am-mem-full am-mem-descent am-sgd adam sgd backprop-mem)
+parameters_of() { [[ $1 != *recursive* ]] && echo 83 || echo 67; }
+named=(am-adam am-mem am-mem-full am-mem-descent am-recursive am-sgd adam adam-centred sgd backprop-mem)
 for algorithm in "${named[@]}"; do
-  train --algorithm "$algorithm" || fail "$algorithm"
+  rate=$(rate_of "$algorithm") train --algorithm "$algorithm" $(flags_of "$algorithm") || fail "$algorithm"
   check_run "$algorithm"
   field train_loss >"$algorithm.loss"
 done
 
 # A signal and a rule make the same algorithm as its name.
-pairs=(codes+adam codes+memory codes+memory-full codes+descent codes+sgd backprop+adam backprop+sgd backprop+memory)
+pairs=(codes+adam codes+memory codes+memory-full codes+descent exact+recursive codes+sgd backprop+adam backprop+adam-centred backprop+sgd backprop+memory)
 for i in "${!pairs[@]}"; do
   pair=${pairs[i]}
-  train --signal "${pair%+*}" --rule "${pair#*+}" || fail "$pair"
+  rate=$(rate_of "$pair") train --signal "${pair%+*}" --rule "${pair#*+}" $(flags_of "$pair") || fail "$pair"
   check_run "$pair"
   [[ $(field train_loss) == $(<"${named[i]}.loss") ]] || fail "$pair is not ${named[i]}"
 done
@@ -130,9 +134,11 @@ refused '--epochs' "$mnist" --data data --epochs many
 refused 'at least 1, got 0' "$mnist" --data data --batch 0
 refused '--hidden' "$mnist" --data data --hidden 8,-1
 refused '--mu' "$mnist" --data data --algorithm adam --mu 1
+refused '^mnist: ExactCodes: layer 1 (BatchNorm): expected layers that do not couple samples' \
+  "$mnist" --data data --hidden 8 --algorithm am-recursive
 refused '--code-iterations' "$mnist" --data data --signal backprop --rule memory --code-iterations 3
 refused '--weight-decay: .* got am-mem-descent$' "$mnist" --data data --algorithm am-mem-descent --weight-decay 0.1
-refused '^mnist: --rule descent: expected --signal codes, .*, got backprop+descent$' \
+refused '^mnist: --signal, --rule: expected one of .*, got backprop+descent$' \
   "$mnist" --data data --signal backprop --rule descent
 refused '^mnist: --signal requires --rule' "$mnist" --data data --signal codes
 refused '^mnist: --rule requires --signal' "$mnist" --data data --rule adam

@@ -5,49 +5,62 @@ online=$(example online_stream)
 
 write_data 300 90
 
-for drift in permuted rotated swapped; do
-  "$online" --data data --drift $drift --tasks 2 --samples 200 --batch 10 --hidden 8 --forgetting 0.05,0.5 \
+all=am-recursive,am-recursive-blocks,adam,adam-centred,adam-replay,sgd,least-squares,am-mem,am-adam
+for drift in none permuted rotated swapped shuffled deranged; do
+  "$online" --data data --drift $drift --every 100 --samples 400 --batch 2 --hidden 8 --algorithms $all --seeds 2 \
     --history $drift.csv >out 2>err || fail "$drift"
-  [[ $(wc -l <out) -eq 5 ]] || fail "$drift: a line for each algorithm"
-  [[ $(head -1 $drift.csv) == "samples,task,Adam,AM-Adam,AM-mem 0.05,AM-mem 0.5" ]] || fail "$drift: names"
-  [[ $(wc -l <$drift.csv) -eq 41 && $(tail -1 $drift.csv) == 400,2,* ]] || fail "$drift: windows"
+  [[ $(wc -l <out) -eq 10 ]] || fail "$drift: a line for each algorithm"
+  [[ $(head -1 $drift.csv) == samples,am-recursive,am-recursive\ sd,* ]] || fail "$drift: names"
+  [[ $(wc -l <$drift.csv) -eq 101 && $(tail -1 $drift.csv) == 400,* ]] || fail "$drift: windows"
 done
+"$online" --data data --drift none --samples 600 --hidden 8 --algorithms am-recursive,am-mem >out 2>err || fail "learning"
+[[ $(awk 'NR > 1 && $2 > 60' out | wc -l) -eq 2 ]] || fail "learning"
+
+# What is the same does not depend on other algorithms, threads, or a stop: completed runs are kept.
+run() { "$online" --data data --every 100 --samples 200 --hidden 8 --seeds 2 --tune 2 --tune-samples 100 "$@" >out 2>err; }
+without_times() { sed 's/ *[0-9]*$//' "$1"; }
+run --history one.csv || fail "one"
+without_times out >one
+grep -q '^adam, the best of 2: rate ' err || fail "what was tuned"
+run --history two.csv --threads 2 --resume runs || fail "two"
+cmp one <(without_times out) && cmp one.csv two.csv || fail "threads change the result"
+head -c -10 runs >part && mv part runs
+run --history three.csv --resume runs || fail "three"
+cmp one <(without_times out) && cmp one.csv three.csv || fail "a resumed bench differs"
+[[ $(grep -c ' seed ' err) -eq 1 ]] || fail "only the run that was cut is repeated"
+
+# A table: rows of two classes, in constant memory.
+awk 'BEGIN {srand(1); for (i = 0; i < 500; ++i) {y = i % 2; printf "%d,%f,%f\n", y, rand() + y, rand()}}' >table.csv
+"$online" --table table.csv --samples 500 --hidden 8 --batch 4 --algorithms am-recursive,adam --seeds 1 >out 2>err ||
+  fail "table"
+grep -q AUC out || fail "AUC"
+[[ $(wc -l <out) -eq 3 ]] || fail "lines of a table"
 
 if command -v gnuplot >/dev/null; then
-  "$online" --data data --tasks 2 --samples 200 --batch 10 --hidden 8 --plot curves.png >out 2>err || fail "plot"
+  run --plot curves.png || fail "plot"
   [[ $(head -c 4 curves.png | tail -c 3) == PNG ]] || fail "curves.png"
   [[ $(find . -maxdepth 1 -name 'curves*' | wc -l) -eq 1 ]] || fail "something left beside curves.png"
 fi
 
 ! "$online" --data nowhere >out 2>err || fail "no data"
 [[ $(wc -l <err) -eq 1 ]] || fail "one line"
-! "$online" --data data --forgetting 2 >out 2>err || fail "forgetting 2"
-grep -q forgetting err || fail "forgetting 2"
+refused '--algorithms' "$online" --data data --algorithms adams
+refused '--noise' "$online" --data data --noise 2
+refused '^online_stream: --samples: expected at least 50, the samples of a step (see --batch), got 10$' \
+  "$online" --data data --batch 50 --samples 10
+refused '--plot: expected another file than that of --history' "$online" --data data --history d.png --plot d.png
 
-# Where standard error is no terminal, each task has a line of its own.
-run() { "$online" --data data --tasks 2 --samples 200 --hidden 8 --forgetting 0.05 "$@" >out 2>err; }
-run --batch 10 || fail "progress"
-[[ $(wc -l <err) -eq 6 ]] || fail "a line for each task"
-[[ $(sed -n 4p err) == 'AM-Adam: task 2/2' ]] || fail "the line of a task"
+# Where standard error is no terminal, each run has a line of its own.
+run || fail "progress"
+[[ $(grep -c ' seed ' err) -eq 6 ]] || fail "a line for each run"
 ! grep -q $'\r' err || fail "carriage returns"
 
-# Too few samples for a step are an error, not a figure that is undefined.
-refused '^online_stream: --samples: expected at least 50, the samples of a step (see --batch), got 10$' \
-  "$online" --data data --samples 10
-refused '^online_stream: --data: training samples: expected at least 301, .*, got 300$' "$online" --data data --batch 301
-
 fake_gnuplot
-for table in d.png.csv d.png.part.csv accuracies.csv; do
-  run --batch 10 --history $table --plot d.png || fail "history and plot"
-  [[ $(wc -l <$table) -eq 41 && $(head -c 4 d.png | tail -c 3) == PNG ]] || fail "$table"
-done
-[[ $(find . -maxdepth 1 -name 'd.png*' | wc -l) -eq 3 ]] || fail "something left beside d.png"
-refused '--plot: expected another file than that of --history' "$online" --data data --history d.png --plot d.png
 status=0
-BROKEN_GNUPLOT=1 run --batch 10 --plot d.png || status=$?
+BROKEN_GNUPLOT=1 run --plot d.png || status=$?
 [[ $status -eq 1 && $(wc -l <out) -eq 4 ]] || fail "gnuplot fails"
 [[ $(tail -1 err) == "online_stream: --plot: gnuplot failed" ]] || fail "message where gnuplot fails"
 status=0
-"$online" --data data --tasks 2 --samples 200 --batch 10 --hidden 8 --forgetting 0.05 >/dev/full 2>err || status=$?
+"$online" --data data --samples 200 --hidden 8 --seeds 1 >/dev/full 2>err || status=$?
 [[ $status -eq 1 ]] || fail "status $status where standard output is full"
 tail -1 err | grep -q '^online_stream: cannot write standard output: No space left' || fail "message of a full output"

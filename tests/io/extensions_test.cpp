@@ -124,14 +124,19 @@ TEST_CASE("a kind that is not named is refused by one sentence", "[extensions]")
         "network.loss.type: expected one of SoftmaxCrossEntropy, MeanSquaredError, Logistic, Hinge, got 'Huber'" +
             hint);
   CHECK(refused(Pair{FeedbackAlignment{}, Lion{}}, Kinds<Swish, Huber>{}) ==
-        "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, got 'FeedbackAlignment'" + hint);
+        "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, ExactCodes, got "
+        "'FeedbackAlignment'" +
+            hint);
   CHECK(refused(Pair{FeedbackAlignment{}, Lion{}}, Kinds<Swish, Huber, FeedbackAlignment>{}) ==
-        "network.algorithm.options.rule.type: expected one of AdamRule, SgdRule, MemoryRule, FullMemoryRule, DescentRule, got 'Lion'" +
+        "network.algorithm.options.rule.type: expected one of AdamRule, SgdRule, MemoryRule, FullMemoryRule, "
+        "DescentRule, RecursiveRule, CentredAdamRule, got 'Lion'" +
             hint);
   CHECK(refused(Pair{MovedCodes<RidgeCodes>{}, Lion{}}, Kinds<Swish, Huber, Lion>{}) ==
-        "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, got 'RidgeCodes'" + hint);
+        "network.algorithm.options.signal.type: expected one of Backprop, MovedCodes, ExactCodes, got 'RidgeCodes'" +
+            hint);
   CHECK(refused(AmLion{}, OwnKinds{}) ==
-        "network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmSgd, Adam, Sgd, Pair, got 'AmLion'" +
+        "network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmRecursive, AmSgd, Adam, "
+        "Sgd, Pair, got 'AmLion'" +
             hint);
 }
 

@@ -500,7 +500,7 @@ TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[
              ContainsSubstring("network.loss"));
   CHECK_THAT(
       model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),
-      ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmSgd, Adam, Sgd, "
+      ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmRecursive, AmSgd, Adam, Sgd, "
                         "Pair, "
                         "got 'Magic'"));
   CHECK(model_refusal([](Json&, Json& network) { network["algorithm"]["options"]["beta1"] = "nan"; }) ==

@@ -37,9 +37,9 @@ Matrix<double> first_move(const Matrix<double>& a, const Matrix<double>& residua
   const Matrix<double> q = memory.basis();
   const auto n = static_cast<double>(a.rows() + 1);
   const double lambda = options.damping * total / n;
-  const double tail =
-      std::max((total - memory.variances().sum()) / std::max(1.0, n - static_cast<double>(q.cols())), 1e-3 * total / n) +
-      lambda;
+  const double tail = std::max((total - memory.variances().sum()) / std::max(1.0, n - static_cast<double>(q.cols())),
+                               1e-3 * total / n) +
+                      lambda;
   Matrix<double> A = tail * (Matrix<double>::Identity(a.rows(), a.rows()) - q * q.transpose());
   A += q * (memory.variances().col(0).array() + lambda).max(tail).matrix().asDiagonal() * q.transpose();
   const Matrix<double> root = Eigen::SelfAdjointEigenSolver<Matrix<double>>{A}.operatorInverseSqrt();

@@ -196,6 +196,31 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
   decayed.weight_decay = 0.001;
   check("weight decay", mlp<float>({784, 50, 50, 10}, true), decayed);
 }
+
+TEST_CASE("learn_one and predict_one do not allocate after the first calls") {
+  const Problem<float> problem{40, 3, 100};
+  const auto check = [&](const auto& algorithm) {
+    Network<float> net{mlp<float>({40, 30, 20, 3}), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+    const auto learn = [&](Index first, Index count) {
+      for (Index t = first; t < first + count; ++t) {
+        net.learn_one(problem.x.col(t), problem.y(t));
+        net.predict_one(problem.x.col(t));
+      }
+    };
+    learn(0, 2);
+    CHECK(support::allocations([&] { learn(2, 98); }) == 0);
+  };
+  check(altmin::AmRecursive{});
+  check(altmin::AmRecursive::blocks());
+  check(altmin::AmMem{});
+  check(altmin::AmAdam{});
+  check(altmin::Adam{});
+  altmin::AmRecursive small_blocks;
+  small_blocks.block = 16;
+  Network<float> net{mlp<float>({40, 30, 20, 3}), SoftmaxCrossEntropy{}, small_blocks, Seed{2}};
+  net.step(problem.x.leftCols(16), problem.y.head(16));
+  CHECK(support::allocations([&] { net.step(problem.x.leftCols(16), problem.y.head(16)); }) == 0);
+}
 #endif
 
 TEST_CASE("a batch with a bad number, label or shape throws and changes nothing") {

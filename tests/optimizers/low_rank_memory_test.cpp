@@ -86,7 +86,8 @@ TEMPLATE_TEST_CASE("a memory of low rank holds what has that rank", "", float, d
   const double h = memory.variances().template cast<double>().sum();
   const double tail = std::max((memory.trace() - h) / (n + 1 - 3), 1e-3 * memory.trace() / (n + 1)) + lambda;
   Matrix<double> full = tail * (Matrix<double>::Identity(n, n) - q * q.transpose());
-  full += q * (memory.variances().template cast<double>().col(0).array() + lambda).matrix().asDiagonal() * q.transpose();
+  full +=
+      q * (memory.variances().template cast<double>().col(0).array() + lambda).matrix().asDiagonal() * q.transpose();
   const Matrix<double> root = Eigen::SelfAdjointEigenSolver<Matrix<double>>{full}.operatorInverseSqrt();
   const Matrix<double> found =
       scale * (Matrix<double>::Identity(n, n) + q * f.template cast<double>().col(0).asDiagonal() * q.transpose());

@@ -78,11 +78,12 @@ struct AllKinds {
                            ... + TypesIf<is_layer_kind<Own>, Own>{}));
   using Losses = decltype((Types<SoftmaxCrossEntropy, MeanSquaredError, Logistic, Hinge>{} + ... +
                            TypesIf<is_loss_kind<Own>(), Own>{}));
-  using Algorithms =
-      decltype((Types<AmAdam, AmMem, AmMemFull, AmMemDescent, AmSgd, Adam, Sgd>{} + ... + TypesIf<is_algorithm_kind<Own>, Own>{}));
-  using Signals = decltype((Types<Backprop, MovedCodes<>>{} + ... + TypesIf<is_signal_kind<Own>, Own>{}));
+  using Algorithms = decltype((Types<AmAdam, AmMem, AmMemFull, AmMemDescent, AmRecursive, AmSgd, Adam, Sgd>{} + ... +
+                               TypesIf<is_algorithm_kind<Own>, Own>{}));
+  using Signals = decltype((Types<Backprop, MovedCodes<>, ExactCodes>{} + ... + TypesIf<is_signal_kind<Own>, Own>{}));
   using Rules =
-      decltype((Types<AdamRule, SgdRule, MemoryRule, FullMemoryRule, DescentRule>{} + ... + TypesIf<is_rule_kind<Own>(), Own>{}));
+      decltype((Types<AdamRule, SgdRule, MemoryRule, FullMemoryRule, DescentRule, RecursiveRule, CentredAdamRule>{} +
+                ... + TypesIf<is_rule_kind<Own>(), Own>{}));
 };
 
 template <std::size_t n>

@@ -42,6 +42,13 @@ struct Logistic {
     }
     return sum;
   }
+
+  /// s (1 - s), s = sigmoid(z).
+  template <class Scalar>
+  void curvature(ConstView<Scalar> prediction, Matrix<double>& hessian) const {
+    const double tail = std::exp(-std::abs(static_cast<double>(prediction(0, 0))));
+    hessian(0, 0) = tail / ((1 + tail) * (1 + tail));
+  }
 };
 
 }  // namespace altmin

@@ -19,6 +19,12 @@ namespace altmin {
 ///   check(outputs, target) const                   throws if the target does not suit; called before each use
 ///   evaluate(prediction, target, gradient) const   the SUM of the losses of the samples, and each one's own derivative
 ///
+/// and may have
+///
+///   curvature(prediction, hessian) const           the second derivative of one sample's loss (outputs x outputs,
+///   double)
+///                                                  by its prediction (outputs x 1); positive semidefinite
+///
 /// evaluate() is called from several threads at once, on parts of a batch: a sample's derivative depends on that sample
 /// alone. Where a prediction is not finite the sum must not be finite either: then no weight moves.
 template <class Scalar>
@@ -36,9 +42,21 @@ class LossInterface {
 
   /// The sum of the losses of all samples, and each sample's derivative by its prediction (outputs x samples).
   virtual double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const = 0;
+
+  /// The second derivative of one sample's loss by its prediction (outputs x outputs), for signals that solve for
+  /// codes.
+  virtual bool has_curvature() const { return false; }
+  virtual void curvature(ConstView<Scalar>, Matrix<double>&) const {}
 };
 
 namespace detail {
+
+template <class Loss, class Scalar, class = void>
+constexpr bool has_curvature = false;
+template <class Loss, class Scalar>
+constexpr bool has_curvature<Loss, Scalar,
+                             std::void_t<decltype(std::declval<const Loss&>().curvature(
+                                 std::declval<ConstView<Scalar>>(), std::declval<Matrix<double>&>()))>> = true;
 
 template <class Loss, class Scalar>
 class LossModel : public Cloneable<LossModel<Loss, Scalar>, LossInterface<Scalar>> {
@@ -54,6 +72,10 @@ class LossModel : public Cloneable<LossModel<Loss, Scalar>, LossInterface<Scalar
   void check(Index outputs, const Target<Scalar>& target) const override { loss_.check(outputs, target); }
   double evaluate(ConstView<Scalar> prediction, const Target<Scalar>& target, View<Scalar> gradient) const override {
     return loss_.evaluate(prediction, target, gradient);
+  }
+  bool has_curvature() const override { return detail::has_curvature<Loss, Scalar>; }
+  void curvature(ConstView<Scalar> prediction, Matrix<double>& hessian) const override {
+    if constexpr (detail::has_curvature<Loss, Scalar>) loss_.curvature(prediction, hessian);
   }
 
   template <class Visit, class... Self>

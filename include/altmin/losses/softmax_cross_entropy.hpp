@@ -39,6 +39,19 @@ struct SoftmaxCrossEntropy {
     return sum;
   }
 
+  /// diag(p) - p p', p = softmax(prediction).
+  template <class Scalar>
+  void curvature(ConstView<Scalar> prediction, Matrix<double>& hessian) const {
+    const double largest = static_cast<double>(prediction.maxCoeff());
+    hessian.col(0) = (prediction.col(0).template cast<double>().array() - largest).exp().matrix();
+    hessian.col(0) /= hessian.col(0).sum();
+    for (Index j = hessian.cols() - 1; j >= 0; --j) {  // the first column is p until its own turn
+      const double p = hessian(j, 0);
+      hessian.col(j) = -p * hessian.col(0);
+      hessian(j, j) += p;
+    }
+  }
+
  private:
   template <class Scalar>
   static void exponentiate(View<Scalar> values) {

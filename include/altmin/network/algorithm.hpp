@@ -167,7 +167,8 @@ class Algorithm {
   /// One training step. Unless it returns `updated`, nothing has changed but the random numbers that were drawn.
   StepReport step(const StepContext<Scalar>& context);
 
-  /// The parts of step(), for those who time or test them apart: run_forward() comes first.
+  /// Parts of step(), for timing and tests; run_forward() comes first. observe() and response() run in step() alone, so
+  /// memories and ExactCodes need step().
   SignalInterface<Scalar>& signal() { return *signal_; }
   Workspace<Scalar>& workspace() { return workspace_; }
   Status update_weights(const StepContext<Scalar>& context);
@@ -228,7 +229,8 @@ Algorithm<Scalar>::Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& l
                         ": its weight rule requires a signal that moves codes, such as MovedCodes");
     }
     if (signal_->requires_response() && !rules_.back()->has_response()) {
-      throw OptionError(std::string(name()) + ": its signal requires a weight rule with a response, such as SgdRule");
+      throw OptionError(std::string(name()) +
+                        ": its signal requires a weight rule with a response, such as RecursiveRule");
     }
   }
 }
@@ -241,9 +243,16 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
     report.status = Status::loss_not_finite;
     return report;
   }
+  const ConstView<Scalar> sample_weights = signal_->sample_weights(context, workspace_);
   for (Index l = 0; l < workspace_.blocks(); ++l) {
-    rules_[std::size_t(l)]->observe(context.worker, workspace_.block(context.layers, l),
-                                    workspace_.forward_point(context, l));
+    auto& rule = rules_[std::size_t(l)];
+    const auto block = workspace_.block(context.layers, l);
+    const auto at = workspace_.forward_point(context, l);
+    rule->observe(context.worker, block, at, sample_weights);
+    if (!signal_->requires_response()) continue;
+    auto& response = workspace_[l].response;
+    response.fit(context.x.cols(), context.x.cols());
+    rule->response(context.worker, block, at, response.view());
   }
   report.status = signal_->propagate(context, workspace_);
   if (!report) return report;
@@ -253,7 +262,7 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
   for (Index l = 0; l < workspace_.blocks(); ++l) {
     workspace_.block(context.layers, l).update_statistics(workspace_.forward_point(context, l));
   }
-  signal_->finish_step();
+  signal_->finish_step(context.worker);
   return report;
 }
 
@@ -270,8 +279,8 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
     for_each_block(context, iteration, [&](Index l, const BlockStep<Scalar>& step, const Worker<Scalar>& worker) {
       rules_[std::size_t(l)]->derive(worker, step);
     });
-    // Here all gradients are at hand, a contiguous piece a block, and nothing has moved: the place to clip, to weight,
-    // or to sum them over machines.
+    // Here all gradients are computed, a contiguous piece a block, and nothing has moved: the place to clip or weight
+    // them, and to sum them over machines. Who enlarges them renews their bounds.
     if (!stays_finite(context, iteration)) {
       if (iteration > 0) restore_weights(context.layers);
       return Status::weights_not_finite;

@@ -12,9 +12,10 @@ namespace altmin {
 /// 2019), as a preconditioner of low rank: see MemoryRule, whose options are the last ones here.
 ///
 /// By default a code takes one step, and weights are updated at the inputs of the forward pass: the first-order limit
-/// of moved codes, in which each block's residual is that of backprop but for a factor. So what this default gains over
-/// Adam, the memory gains. moved() takes five steps, as AmAdam does, at the price of a second Adam step. Options not
-/// described here are those of AmAdam. AmMemFull has full inverse roots; AmMemDescent is the paper's own form.
+/// of moved codes, in which each block's residual is that of backprop but for a factor (mu is of no effect). So what
+/// this default gains over Adam, the memory gains. moved() takes five steps, as AmAdam does, at the price of a second
+/// Adam step. Options not described here are those of AmAdam. AmMemFull has full inverse roots; AmMemDescent is the
+/// paper's own form.
 struct AmMem {
   static constexpr const char* name = "AmMem";
 

@@ -6,7 +6,7 @@
 
 namespace altmin {
 
-/// What the terms of one code's objective weigh, for one sample: the factors of their derivatives.
+/// Weights of the terms of one code's objective, for one sample, as factors of their derivatives.
 struct CodePenalties {
   double target;     // the derivative of the block's term by the block's output is -target * residual,
   double proximity;  // that of the proximity term by the displacement is proximity * displacement,
@@ -14,7 +14,7 @@ struct CodePenalties {
   bool top;          // whether the target is the loss
 };
 
-/// What a block should produce: the moved code above it or, above the last block, what the loss says.
+/// The target of a block's output: the moved code above it or, for the last block, the loss.
 template <class Scalar>
 class BlockTarget {
  public:

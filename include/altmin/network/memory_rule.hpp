@@ -15,13 +15,13 @@ namespace altmin {
 /// their covariance (see LowRankMemory), R the residuals at its output, v their running mean squares, and B columns of
 /// each,
 ///
-///   R~ = diag(v + output_damping mean(v))^(-1/2) R,    G = R~ (A^(-1/2) (a - mu))' / B,    g = R~ 1 / B,
-///   M <- momentum M + (1 - momentum) G, likewise m,    W <- (1 - rate weight_decay) W + D,  D = rate M / (1 - momentum^t),
-///   b <- b + rate m / (1 - momentum^t) - D mu:
+///   R~ = diag(v + output_damping mean(v))^(-1/2) R,   G = R~ ((A + lambda I)^(-1/2) (a - mu))' / B,   g = R~ 1 / B,
+///   M <- momentum M + (1 - momentum) G, likewise m,    W <- (1 - rate weight_decay) W + D,  D = rate M / (1 -
+///   momentum^t), b <- b + rate m / (1 - momentum^t) - D mu:
 ///
-/// the output moves by D (a - mu), so that the mean of the inputs moves nothing. G is one product, of an inner dimension
-/// of B + rank. The paper's memory (Choromanska et al. 2019, algorithm 2) has neither mean, rank nor R~. Where the map
-/// has no bias that trains, mu is 0. What else a block learns (gains and shifts) moves by Adam.
+/// the output moves by D (a - mu), so that the mean of the inputs moves nothing. G is one product, of an inner
+/// dimension of B + rank. The paper's memory (Choromanska et al. 2019, algorithm 2) has neither mean, rank nor R~.
+/// Where the map has no bias that trains, mu is 0. What else a block learns (gains and shifts) moves by Adam.
 struct MemoryRule {
   static constexpr const char* name = "MemoryRule";
 
@@ -90,7 +90,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   /// M and, as its last column where there is a bias, m.
   const Matrix<Scalar>& velocity() const { return velocity_; }
 
-  void observe(const Worker<Scalar>& worker, const Block<Scalar>& block, const BlockPoint<Scalar>& forward) override {
+  void observe(const Worker<Scalar>& worker, const Block<Scalar>& block, const BlockPoint<Scalar>& forward,
+               ConstView<Scalar>) override {
     has_next_ = false;
     if (beside_.map() < 0) return;
     constexpr Index first_steps = 10;
@@ -99,10 +100,9 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     if (map.frozen()) return;
     if (next_.inputs() == 0) next_ = LowRankMemory<Scalar>{memory_.inputs(), memory_.rank()};
     const Point<Scalar> at = block.point(forward, beside_.map());
-    has_next_ = next_.update(worker, memory_, options_.forgetting, centres(map), at.x.cols() * map.columns(),
-                             [&](FunctionRef<void(Index, ConstView<Scalar>)> use) {
-                               map.for_each_weight_part(worker, at, inputs_, use);
-                             });
+    has_next_ = next_.update(
+        worker, memory_, options_.forgetting, centres(map), at.x.cols() * map.columns(),
+        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_weight_part(worker, at, inputs_, use); });
   }
 
   void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
@@ -138,7 +138,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
 
   Index bytes() const override {
     return beside_.rule().bytes() + memory_.bytes() + next_.bytes() + inputs_.bytes() + residual_.bytes() +
-           projected_.bytes() + (velocity_.size() + 2 * mean_square_.size()) * static_cast<Index>(sizeof(Scalar));
+           projected_.bytes() + direction_residual_.bytes() + root_.bytes() + shift_.bytes() +
+           (velocity_.size() + 2 * mean_square_.size()) * static_cast<Index>(sizeof(Scalar));
   }
 
   template <class Visit, class... Self>
@@ -166,9 +167,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   /// Whether there is a bias that takes what the mean of the inputs would move.
   static bool centres(const LoweredMap<Scalar>& map) {
     bool bias = false;
-    map.for_each_parameter([&](const auto& parameter, Index, Index) {
-      bias = bias || (!parameter.is_weight() && !parameter.frozen());
-    });
+    map.for_each_parameter(
+        [&](const auto& parameter, Index, Index) { bias = bias || (!parameter.is_weight() && !parameter.frozen()); });
     return bias;
   }
 
@@ -229,6 +229,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const double inputs = std::sqrt(input_square) + std::sqrt(static_cast<double>(columns)) * mean_norm;
     gradient_bound_ = std::sqrt(residual_square * static_cast<double>(columns)) * std::max(4 * scale * inputs, 1.0);
     if (!(gradient_bound_ <= largest_gradient<Scalar>())) gradient_bound_ = largest_absolute<Scalar>(gradient);
+    if (!next_mean_square_.allFinite()) gradient_bound_ = std::numeric_limits<double>::infinity();
   }
 
   /// From residuals to R~, and v.
@@ -240,8 +241,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     for (Index t = 0; t < columns; ++t) {
       next_mean_square_.array() += (factor * residual.col(t).array()).square();
     }
-    next_mean_square_ =
-        (Scalar(1) - fresh) * mean_square_ + (fresh / static_cast<Scalar>(columns)) * next_mean_square_;
+    next_mean_square_ = (Scalar(1) - fresh) * mean_square_ + (fresh / static_cast<Scalar>(columns)) * next_mean_square_;
     const double full = 1 - std::pow(1 - options_.output_forgetting, static_cast<double>(steps_ + 1));
     const auto over = static_cast<Scalar>(1 / full);
     const Scalar added = static_cast<Scalar>(options_.output_damping) * over * next_mean_square_.mean();
@@ -298,7 +298,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
 
   // Working memory.
   Buffer<Scalar> residual_;            // lowered, scaled
-  Buffer<Scalar> inputs_;              // lowered, less their mean
+  Buffer<Scalar> inputs_;              // lowered, where they need copying
   Buffer<Scalar> projected_;           // the inputs along the remembered directions, times the factors of the root
   Buffer<Scalar> direction_residual_;  // residuals times these, and minus their sum
   Vector<Scalar> projected_mean_;      // Q' mu

@@ -148,7 +148,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
 
   Span<const double> penalties() const override { return {penalties_.data(), static_cast<Index>(penalties_.size())}; }
 
-  void finish_step() override {
+  void finish_step(const Worker<Scalar>&) override {
     for (auto& rule : rules_) rule->finish_step();
     if (mu_ < 10 * options_.mu) mu_ += options_.mu_increment;
   }

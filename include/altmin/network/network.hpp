@@ -76,6 +76,16 @@ class Network {
     return step(x, static_cast<int>(label));
   }
 
+  /// Trains on one sample of a stream: x is a column of features, y a label or a column of values.
+  template <class X, class Y>
+  StepReport learn_one(const Eigen::MatrixBase<X>& x, const Y& y) {
+    return step(x, y);
+  }
+
+  /// The network's output for one sample, a column of features, by inference; without allocating after the first call.
+  /// Borrowed until the next call. Throws as predict(), and ShapeError for more than one sample.
+  ConstView<Scalar> predict_one(const ConstRef<Scalar>& x);
+
   /// The network's output, outputs x samples, by inference (running statistics, no dropout). May be called from several
   /// threads at once, but not during a step.
   Matrix<Scalar> predict(const ConstRef<Scalar>& x) const;
@@ -241,6 +251,7 @@ class Network {
   Index steps_ = 0;
   StepScales scales_;
   mutable Workers<Scalar> workers_;
+  Scratch<Scalar> inference_;  // of predict_one()
 };
 
 template <class Scalar>
@@ -323,6 +334,23 @@ Matrix<Scalar> Network<Scalar>::predict(const ConstRef<Scalar>& x) const {
   const FlushDenormals flush;
   workers_.lend([&](const Worker<Scalar>& worker) { predict_into(worker, x, result); });
   return result;
+}
+
+template <class Scalar>
+ConstView<Scalar> Network<Scalar>::predict_one(const ConstRef<Scalar>& x) {
+  require_layers();
+  if (x.cols() != 1) throw ShapeError("predict_one: expected 1 sample, got " + detail::text(x.cols()));
+  detail::require_samples<Scalar>(x, layers_.input().size());
+  const FlushDenormals flush;
+  ConstView<Scalar> value{x};
+  workers_.lend([&](const Worker<Scalar>& worker) {
+    for (Index i = 0; i < layers_.size(); ++i) {
+      const View<Scalar> output = inference_.between(i, layers_[i].output().size(), 1);
+      layers_[i].predict(worker, value, output);
+      value.rebind(output);
+    }
+  });
+  return value;
 }
 
 template <class Scalar>

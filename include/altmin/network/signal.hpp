@@ -10,7 +10,7 @@
 
 namespace altmin {
 
-/// What a signal says of one block: the weights shall move its output along the residual, at these inputs.
+/// A signal's result for one block: its weights are to move its output along the residual, at these inputs.
 template <class Scalar>
 struct BlockSignal {
   BlockPoint<Scalar> at;       // the block at the inputs at which its weights are updated
@@ -20,8 +20,8 @@ struct BlockSignal {
   double residual_scale = 1;   // what the output lacks of its target is this times the residual
 };
 
-/// What each block should do differently, for one training step: from the forward pass and the loss to a residual at
-/// the output of every block. An options struct with a nested Signal<Scalar>, such as Backprop or MovedCodes, names it;
+/// Computes, from the forward pass and the loss of a training step, a residual for every block: the direction in which
+/// its output should move. An options struct with a nested Signal<Scalar>, such as Backprop or MovedCodes, names it;
 /// examples/extensions/feedback_alignment.hpp shows a whole one.
 template <class Scalar>
 class SignalInterface {
@@ -38,6 +38,9 @@ class SignalInterface {
 
   /// Whether the residuals of inner blocks are what their predictions lack of a code, for rules that fit these codes.
   virtual bool moves_codes() const { return false; }
+
+  /// What each sample weighs in the memories of weight rules (1 x samples); empty: 1. After the forward pass.
+  virtual ConstView<Scalar> sample_weights(const StepContext<Scalar>&, Workspace<Scalar>&) { return {}; }
 
   /// Finds the residuals of all blocks. The forward pass has been run (see run_forward()), and its loss is finite.
   /// Anything but `updated` leaves the signal's state as it was.
@@ -56,7 +59,7 @@ class SignalInterface {
   virtual Span<const double> penalties() const { return {}; }
 
   /// After the weights have moved.
-  virtual void finish_step() {}
+  virtual void finish_step(const Worker<Scalar>&) {}
 
   /// Bytes held beside the workspace.
   virtual Index bytes() const { return 0; }

@@ -19,9 +19,9 @@ struct BlockStep {
 
 /// How the weights of one block move. An options struct with a nested Rule<Scalar>, such as AdamRule, names it; the
 /// rule is constructed from (options, block, whether it is the last one). Each block has a rule of its own, with its
-/// own state, which reads nothing of other blocks. Rules of all blocks run in parallel.
+/// own state, which reads nothing of other blocks. derive() and apply() run in parallel over blocks.
 ///
-/// A step first derives all blocks, then makes sure of all of them that what they hold stays finite, then applies all.
+/// A step observes all blocks, derives all, checks that all stay finite, then applies all.
 template <class Scalar>
 class WeightRuleInterface {
  public:
@@ -35,20 +35,23 @@ class WeightRuleInterface {
   /// Takes over the state of a rule of the same kind and block, without allocating.
   virtual void assign(const WeightRuleInterface& other) = 0;
 
-  /// Updates memories of the block's inputs from those of the forward pass, before the signal is found. The step may
-  /// still be refused: the rule keeps what it had, which its state shows until apply().
-  virtual void observe(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&) {}
+  /// Updates memories of the block's inputs from those of the forward pass, before the signal is found: samples of the
+  /// given weights (1 x samples; empty: 1). The step may still be refused: the rule keeps what it had, which its state
+  /// shows until apply().
+  virtual void observe(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, ConstView<Scalar>) {}
 
   /// Whether it fits codes, and so needs a signal that moves them.
   virtual bool requires_codes() const { return false; }
 
   /// Whether response() is implemented: signals that solve for all codes together require it.
   virtual bool has_response() const { return false; }
-  /// k_ij = rate a_i' P a_j for the samples i and j of a batch (samples x samples): how far sample i's output moves
-  /// along a residual of sample j, a being the inputs of the block's map and P this rule's metric.
+  /// k_ij = learning_rate a_i' P a_j (without rate_scale) for the samples i and j of the batch that was observed
+  /// (samples x samples): how far sample i's output moves along sample j's residual, a being the inputs of the block's
+  /// map and P this rule's metric.
   virtual void response(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, View<Scalar>) const {}
 
-  /// Computes from the signal all sums over the batch, into step.memory.gradients; changes nothing else.
+  /// Computes the gradients into step.memory.gradients, and may write working memory of the rule. Changes neither
+  /// weights nor state.
   virtual void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) = 0;
 
   /// Whether apply() would leave weights and state finite, from bounds.

@@ -41,6 +41,7 @@ class Workspace {
     Buffer<Scalar> output;                     // of the forward pass: the code c0, or the prediction
     Evaluation<Scalar> forward;                // the block in the forward pass
     Evaluation<Scalar> moved;                  // and at the moved code below it
+    Buffer<Scalar> response;                   // of its weights, samples x samples, where the signal requires it
     Buffer<Scalar> residual;                   // of its output; set by the signal
     Buffer<Scalar> gradients;                  // of all its parameters, in one piece; set by the weight rule
     std::vector<View<Scalar>> gradient_views;  // of each parameter, into that piece
@@ -48,7 +49,8 @@ class Workspace {
     Scratch<Scalar> between;
 
     Index bytes() const {
-      return output.bytes() + forward.bytes() + moved.bytes() + residual.bytes() + gradients.bytes() + between.bytes();
+      return output.bytes() + forward.bytes() + moved.bytes() + response.bytes() + residual.bytes() +
+             gradients.bytes() + between.bytes();
     }
   };
 

@@ -18,7 +18,8 @@ namespace altmin {
 ///
 ///   A ~ Q diag(h) Q' + tail (I - Q Q'),
 ///
-/// Q (inputs x rank) orthonormal, found by one subspace iteration an update. A matrix of inputs x inputs is never made.
+/// Q (inputs x rank) orthonormal, by one subspace iteration an update (four at the first), the tail being the mean of
+/// the other variances. A matrix of inputs x inputs is never made.
 template <class Scalar>
 class LowRankMemory {
  public:
@@ -40,8 +41,8 @@ class LowRankMemory {
   /// The running trace of the covariance.
   double trace() const { return trace_; }
 
-  /// Becomes what `before` (of the same shape) is after a batch of so many columns, of weight max(forgetting, 1/n) for
-  /// the n-th one. False, and unspecified, if numbers overflow.
+  /// Sets this to `before` (of the same shape) updated by one batch of `columns` columns; the n-th batch has weight
+  /// max(forgetting, 1/n). False, and unspecified, if numbers overflow.
   bool update(const Worker<Scalar>& worker, const LowRankMemory& before, double forgetting, bool centred, Index columns,
               Parts parts);
 
@@ -57,8 +58,8 @@ class LowRankMemory {
   }
 
   Index bytes() const {
-    return (directions_.size() + variances_.size()) * static_cast<Index>(sizeof(Scalar)) + centred_.bytes() + moved_.bytes() +
-           projected_.bytes();
+    return (directions_.size() + variances_.size()) * static_cast<Index>(sizeof(Scalar)) + centred_.bytes() +
+           moved_.bytes() + projected_.bytes();
   }
 
   template <class Visit, class... Self>
@@ -91,7 +92,9 @@ class LowRankMemory {
   // Working memory.
   Buffer<Scalar> centred_;    // inputs less their mean
   Buffer<Scalar> moved_;      // A times Q
-  Buffer<Scalar> projected_;  // Q' times inputs, or Q'AQ and its eigenvectors
+  Buffer<Scalar> projected_;  // Q' times inputs, or eigenvectors of Q'AQ
+  Matrix<double> inner_;      // Q'AQ
+  Matrix<double> eigenvectors_;
   Buffer<Scalar> sum_;
 };
 
@@ -157,17 +160,19 @@ template <class Scalar>
 void LowRankMemory<Scalar>::rotate(const Worker<Scalar>& worker, View<Scalar> y, Random& random) {
   const Index r = rank();
   const View<Scalar> basis = View<Scalar>{directions_}.slice(0, rank());
-  Matrix<double> inner(r, r);
+  inner_.resize(r, r);
   for (Index j = 0; j < r; ++j) {
-    for (Index i = 0; i < r; ++i) inner(i, j) = static_cast<double>(basis.col(i).dot(y.col(j)));
+    for (Index i = 0; i <= j; ++i) {
+      const auto one = static_cast<double>(basis.col(i).dot(y.col(j)));
+      const auto other = static_cast<double>(basis.col(j).dot(y.col(i)));
+      inner_(i, j) = inner_(j, i) = (one + other) / 2;
+    }
   }
-  inner = (0.5 * (inner + inner.transpose())).eval();
-  Matrix<double> vectors(r, r);
-  detail::symmetric_eigen(inner, vectors);
+  detail::symmetric_eigen(inner_, eigenvectors_);
   projected_.fit(r, r);
-  projected_.view() = vectors.cast<Scalar>();
+  projected_.view() = eigenvectors_.cast<Scalar>();
   multiply<Scalar>(worker, y, projected_.view(), basis);
-  for (Index j = 0; j < r; ++j) variances_(j, 0) = static_cast<Scalar>(std::max(inner(j, j), 0.0));
+  for (Index j = 0; j < r; ++j) variances_(j, 0) = static_cast<Scalar>(std::max(inner_(j, j), 0.0));
   orthonormalize(basis, random);
 }
 

@@ -1,0 +1,3 @@
+#include "altmin/altmin.hpp"
+
+ALTMIN_RULES(template, double);

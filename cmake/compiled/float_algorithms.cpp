@@ -1,3 +1,0 @@
-#include "altmin/altmin.hpp"
-
-ALTMIN_ALGORITHMS(template, float);
