@@ -57,7 +57,9 @@ std::vector<Matrix<Scalar>> moves(const Layers<Scalar>& layers, const Algorithm&
 template <class Scalar>
 struct Bench {
   Bench(Layers<Scalar> layers_, const AmAdam& options, const Problem<Scalar>& problem_)
-      : layers{initialized(std::move(layers_))}, problem{problem_}, algorithm{altmin::AnyAlgorithm<Scalar>{options}, layers} {}
+      : layers{initialized(std::move(layers_))},
+        problem{problem_},
+        algorithm{altmin::AnyAlgorithm<Scalar>{options}, layers} {}
 
   altmin::StepContext<Scalar> context() {
     return {layers, *loss, problem.x,       altmin::Target<Scalar>{problem.y.data(), problem.y.size()},

@@ -142,7 +142,7 @@ TEST_CASE("recursive AM-mem learns from single samples, in blocks too, and goes 
   const Problem<float> problem{40, 3, 300};
   for (const int block : {0, 7}) {
     AmRecursive options;
-    options.block = block;
+    options.block_size = block;
     const auto train = [&](int threads) {
       Network<float> net{support::mlp<float>({40, 30, 20, 3}), SoftmaxCrossEntropy{}, options, Seed{2}};
       net.set_threads(threads);

@@ -216,7 +216,7 @@ TEST_CASE("learn_one and predict_one do not allocate after the first calls") {
   check(altmin::AmAdam{});
   check(altmin::Adam{});
   altmin::AmRecursive small_blocks;
-  small_blocks.block = 16;
+  small_blocks.block_size = 16;
   Network<float> net{mlp<float>({40, 30, 20, 3}), SoftmaxCrossEntropy{}, small_blocks, Seed{2}};
   net.step(problem.x.leftCols(16), problem.y.head(16));
   CHECK(support::allocations([&] { net.step(problem.x.leftCols(16), problem.y.head(16)); }) == 0);

@@ -41,7 +41,10 @@ altmin::Matrix<double> move(const Algorithm& algorithm, Set&& set) {
                 altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
   set(net);
   const altmin::Matrix<double> before = net.layers()[0].parameters()[0].value();
-  net.step(altmin::Matrix<double>::Ones(3, 4), altmin::Labels::Zero(4));
+  altmin::Matrix<double> x = altmin::Matrix<double>::Ones(3, 4);
+  x(0, 1) = -1;  // a memory takes out the mean of the inputs
+  x(1, 2) = 0.5;
+  net.step(x, altmin::Labels::Zero(4));
   return net.layers()[0].parameters()[0].value() - before;
 }
 

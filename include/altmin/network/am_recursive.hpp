@@ -17,7 +17,7 @@ struct AmRecursive {
   double learning_rate = 300;  ///< see RecursiveRule, as the next four
   double forgetting = 2e-4;
   double damping = 1500;
-  int block = 0;
+  int block_size = 0;
   double return_rate = 2e-5;
   int newton_steps = 6;  ///< see ExactCodes, as the next five
   double trust = 0.5;
@@ -30,7 +30,7 @@ struct AmRecursive {
   /// The cheap form: memories of 262 inputs each.
   static AmRecursive blocks() {
     AmRecursive options;
-    options.block = 262;
+    options.block_size = 262;
     return options;
   }
 
@@ -38,7 +38,7 @@ struct AmRecursive {
     return {newton_steps, trust, least_weight, output_memory, output_forgetting, output_damping};
   }
   RecursiveRule rule(bool) const {
-    return {learning_rate, forgetting, damping, block, return_rate, adam_learning_rate};
+    return {learning_rate, forgetting, damping, block_size, return_rate, adam_learning_rate};
   }
 
   /// Throws OptionError.

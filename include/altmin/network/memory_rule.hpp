@@ -78,8 +78,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       : options_{options}, beside_{block, LoweredMap<Scalar>::find(block), options.adam_learning_rate} {
     if (beside_.map() < 0) return;
     const LoweredMap<Scalar> map{block[beside_.map()]};
-    const Index rank = rank_of(map);
-    memory_ = LowRankMemory<Scalar>{map.weight_inputs(), rank};
+    memory_ = LowRankMemory<Scalar>{map.weight_inputs(), rank_of(map)};
     mean_square_.setZero(map.outputs(), 1);
     velocity_.setZero(map.outputs(), map.inputs());
   }
@@ -183,7 +182,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const LoweredMap<Scalar> map{layer};
     if (map.frozen()) return;
     const LowRankMemory<Scalar>& memory = present_memory();
-    const Index rank = memory.rank();
+    const Index directions_count = memory.rank();
     const Index columns = at.x.cols() * map.columns();
     View<Scalar> gradient = Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols());
     residual_.fit(map.outputs(), columns);
@@ -192,7 +191,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     // Per sample, at the scale of the batch's mean.
     scale_residual(worker, step.signal.scale * static_cast<double>(at.x.cols()), scaled);
     const double residual_square = detail::square_sum<Scalar>(scaled);
-    root_.fit(rank, 1);
+    root_.fit(directions_count, 1);
     View<Scalar> f = root_.view();
     const double scale = memory.inverse_root(options_.damping, f) / static_cast<double>(columns);
     const Index width = map.weight_inputs();
@@ -200,26 +199,26 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     // Inputs are read where they stand: what the directions and the mean contribute follows as one product,
     //   R~ (A^(-1/2) (a - mu))' = scale (R~ a' + [R~ C', -R~ 1] [Q, mu]'),  C = diag(f) Q'(a - mu).
     const Matrix<Scalar>& directions = memory.directions();
-    direction_residual_.fit(map.outputs(), rank + 1);
+    direction_residual_.fit(map.outputs(), directions_count + 1);
     const View<Scalar> direction_residual = direction_residual_.view();
     projected_mean_.noalias() = memory.basis().transpose() * memory.mean();
     double input_square = 0;
     map.for_each_weight_part(worker, at, inputs_, [&](Index first, ConstView<Scalar> a) {
       const auto before = [&](View<Scalar> earlier) { return first == 0 ? Addend<Scalar>{} : Addend<Scalar>{earlier}; };
       input_square += detail::square_sum<Scalar>(a);
-      projected_.fit(rank, a.cols());
+      projected_.fit(directions_count, a.cols());
       View<Scalar> projected = projected_.view();
       multiply<Scalar>(worker, transposed(ConstView<Scalar>{memory.basis()}), a, projected);
       for (Index t = 0; t < a.cols(); ++t) {
         projected.col(t) = (projected.col(t) - projected_mean_).cwiseProduct(f.col(0));
       }
       const ConstView<Scalar> part{scaled.slice(first, a.cols())};
-      const View<Scalar> of_directions = direction_residual.slice(0, rank);
+      const View<Scalar> of_directions = direction_residual.slice(0, directions_count);
       multiply<Scalar>(worker, part, transposed(ConstView<Scalar>{projected}), of_directions, Scalar(1),
                        before(of_directions));
       multiply<Scalar>(worker, part, transposed(a), sum, static_cast<Scalar>(scale), before(sum));
     });
-    View<Scalar> total = direction_residual.slice(rank, 1);
+    View<Scalar> total = direction_residual.slice(directions_count, 1);
     total.setZero();
     for (Index t = 0; t < columns; ++t) total -= scaled.col(t);
     multiply<Scalar>(worker, direction_residual, transposed(ConstView<Scalar>{directions}), sum,
@@ -257,7 +256,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   void move(const Worker<Scalar>& worker, const LoweredMap<Scalar>& map, ConstView<Scalar> gradient, double rate) {
     const auto step = static_cast<Scalar>(rate / correction());
     const auto decayed = static_cast<Scalar>(1 - rate * options_.weight_decay);
-    const auto momentum = static_cast<Scalar>(options_.momentum);
+    const auto old_share = static_cast<Scalar>(options_.momentum);
     const auto fresh = static_cast<Scalar>(1 - options_.momentum);
     map.for_each_parameter([&](auto& parameter, Index start, Index columns) {
       if (parameter.frozen()) return;
@@ -266,7 +265,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       worker.parallel_ranges(columns, values.rows(), [&](Index first, Index count) {
         for (Index j = first; j < first + count; ++j) {
           auto m = velocity_.col(start + j).array();
-          m = momentum * m + fresh * gradient.col(start + j).array();
+          m = old_share * m + fresh * gradient.col(start + j).array();
           values.col(j).array() = kept * values.col(j).array() + step * m;
         }
       });

@@ -25,7 +25,7 @@ struct RecursiveRule {
   double learning_rate = 300;         ///< 0 or more; source: tuned on MNIST and Fashion-MNIST, where 30 to 3000 do
   double forgetting = 2e-4;           ///< share of the memory lost with each sample; above 0, below 1
   double damping = 1500;              ///< floor of the memory's diagonal, in mean squares of the inputs; above 0
-  int block = 0;                      ///< inputs a memory: those of different memories count as independent; 0: one
+  int block_size = 0;                 ///< inputs a memory: those of different memories count as independent; 0: one
                                       ///< memory for all. Time and bytes grow with it
   double return_rate = 2e-5;          ///< 0 to 1
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
@@ -39,7 +39,7 @@ struct RecursiveRule {
     detail::require_option(forgetting > 0 && forgetting < 1, {algorithm, "forgetting"}, "must be above 0 and below 1",
                            forgetting);
     detail::require_option(damping > 0, {algorithm, "damping"}, "must be above 0", damping);
-    detail::require_option(block >= 0, {algorithm, "block"}, "must be 0 or more", block);
+    detail::require_option(block_size >= 0, {algorithm, "block_size"}, "must be 0 or more", block_size);
     detail::require_option(return_rate >= 0 && return_rate <= 1, {algorithm, "return_rate"}, "must be 0 to 1",
                            return_rate);
     detail::require_option(adam_learning_rate >= 0, {algorithm, "adam_learning_rate"}, "must be 0 or more",
@@ -51,7 +51,7 @@ struct RecursiveRule {
     visit("learning_rate", self.learning_rate...);
     visit("forgetting", self.forgetting...);
     visit("damping", self.damping...);
-    visit("block", self.block...);
+    visit("block_size", self.block_size...);
     visit("return_rate", self.return_rate...);
     visit("adam_learning_rate", self.adam_learning_rate...);
   }
@@ -200,7 +200,7 @@ class RecursiveRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   LoweredMap<Scalar> map_of(const Block<Scalar>& block) const { return LoweredMap<Scalar>{block[beside_.map()]}; }
 
   Index memory_size(const LoweredMap<Scalar>& map) const {
-    return options_.block == 0 ? map.inputs() : std::min<Index>(options_.block, map.inputs());
+    return options_.block_size == 0 ? map.inputs() : std::min<Index>(options_.block_size, map.inputs());
   }
 
   View<Scalar> further(const BlockStep<Scalar>& step, Index columns) const {

@@ -88,6 +88,7 @@ class InverseMemory {
   void multiply_inverse(const Worker<Scalar>& worker, ConstView<Scalar> a, View<Scalar> result) {
     const auto c = static_cast<Scalar>(scale_);
     multiply<Scalar>(worker, inverse_, a, result, c);
+    projected_.fit(most_pending, a.cols());  // so that later calls do not allocate
     if (pending_count_ == 0) return;
     const ConstView<Scalar> u = ConstView<Scalar>{pending_}.slice(0, pending_count_);
     projected_.fit(pending_count_, a.cols());
