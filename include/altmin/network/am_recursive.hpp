@@ -16,7 +16,7 @@ struct AmRecursive {
 
   double learning_rate = 300;  ///< see RecursiveRule, as the next four
   double forgetting = 2e-4;
-  double damping = 1500;
+  double damping = 2500;
   int block_size = 0;
   double return_rate = 2e-5;
   int newton_steps = 6;  ///< see ExactCodes, as the next five
@@ -24,7 +24,7 @@ struct AmRecursive {
   double least_weight = 0.02;
   bool output_memory = true;
   double output_forgetting = 0.001;
-  double output_damping = 300;
+  double output_damping = 1000;
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
 
   /// The cheap form: memories of 262 inputs each.

@@ -32,7 +32,7 @@ struct ExactCodes {
   double least_weight = 0.02;  ///< of a sample in the memories of inputs: max(this, 2 tr loss''); 1: all alike. 0 to 1
   bool output_memory = true;   ///< whether there are memories G; else the identity
   double output_forgetting = 0.001;  ///< of these, see RecursiveRule; above 0, below 1
-  double output_damping = 300;       ///< the same; above 0
+  double output_damping = 1000;      ///< the same; above 0
 
   template <class Scalar>
   class Signal;

@@ -24,7 +24,7 @@ struct RecursiveRule {
 
   double learning_rate = 300;         ///< 0 or more; source: tuned on MNIST and Fashion-MNIST, where 30 to 3000 do
   double forgetting = 2e-4;           ///< share of the memory lost with each sample; above 0, below 1
-  double damping = 1500;              ///< floor of the memory's diagonal, in mean squares of the inputs; above 0
+  double damping = 2500;              ///< floor of the memory's diagonal, in mean squares of the inputs; above 0
   int block_size = 0;                 ///< inputs a memory: those of different memories count as independent; 0: one
                                       ///< memory for all. Time and bytes grow with it
   double return_rate = 2e-5;          ///< 0 to 1
