@@ -498,11 +498,11 @@ TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[
                  ContainsSubstring(", Sign, got 'Conv9d'"));
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["loss"]["type"] = 7; }),
              ContainsSubstring("network.loss"));
-  CHECK_THAT(
-      model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),
-      ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, AmRecursive, AmSgd, Adam, Sgd, "
-                        "Pair, "
-                        "got 'Magic'"));
+  CHECK_THAT(model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),
+             ContainsSubstring("network.algorithm.type: expected one of AmAdam, AmMem, AmMemFull, AmMemDescent, "
+                               "AmRecursive, AmSgd, Adam, Sgd, "
+                               "Pair, "
+                               "got 'Magic'"));
   CHECK(model_refusal([](Json&, Json& network) { network["algorithm"]["options"]["beta1"] = "nan"; }) ==
         "network.algorithm: Adam: beta1 must be 0 to below 1 and finite, got nan");
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["layers"][1]["options"]["epsilon"] = -1; }),

@@ -35,8 +35,8 @@ inline void upgrade_from_version1(Safetensors& file) {
   file.tensors = std::move(tensors);
 }
 
-/// Of the two forms that AmMem had, the preconditioned one has become AmMemFull, coordinate descent AmMemDescent. Options
-/// of the other form had no effect. Those that a file lacks had the defaults below.
+/// Of the two forms that AmMem had, the preconditioned one has become AmMemFull, coordinate descent AmMemDescent.
+/// Options of the other form had no effect. Those that a file lacks had the defaults below.
 inline void upgrade_from_version1(Architecture& architecture) {
   Kind& algorithm = architecture.algorithm;
   nlohmann::json& options = algorithm.options;

@@ -234,8 +234,8 @@ class LayerInterface {
   virtual ConstView<Scalar> matrix() const { return {}; }
 
   /// Of a map that is a matrix product: its parameters side by side multiply the columns of `a`, below which stands a
-  /// row of ones where there is a bias. With one column a sample and as many rows as inputs, `a` is the input. lower_output() writes dy as the product's output, outputs x columns. Rows are 0
-  /// for all other layers.
+  /// row of ones where there is a bias. With one column a sample and as many rows as inputs, `a` is the input.
+  /// lower_output() writes dy as the product's output, outputs x columns. Rows are 0 for all other layers.
   virtual LoweredShape lowered_shape() const { return {}; }
   virtual void lower(const Worker<Scalar>&, const Point<Scalar>&, View<Scalar>) const {}
   virtual void lower_output(const Worker<Scalar>&, ConstView<Scalar>, View<Scalar>) const {}
