@@ -133,6 +133,12 @@ TEST_CASE("what recursive AM-mem cannot train is refused in one sentence") {
   const auto before = net;
   CHECK_THROWS_AS(net.step(problem.x, problem.y), ShapeError);
   CHECK(net == before);
+  // What is drawn in a step is not drawn by one that is refused.
+  Network<float> dropping{Layers<float>{4}.add(altmin::Dropout{0.5}).add(Dense{2}), SoftmaxCrossEntropy{},
+                          AmRecursive{}};
+  const auto undrawn = dropping;
+  CHECK_THROWS_AS(dropping.step(problem.x, problem.y), ShapeError);
+  CHECK(dropping == undrawn);
   CHECK_THROWS_AS((Network<float>{Layers<float>{4}.add(Dense{2}), SoftmaxCrossEntropy{},
                                   altmin::Pair{altmin::ExactCodes{}, altmin::AdamRule{}}}),
                   OptionError);

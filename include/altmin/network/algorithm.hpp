@@ -185,6 +185,7 @@ class Algorithm {
 
   /// Throws ShapeError unless state that was read from a file is that of these layers.
   void require_fit(LayerStack<Scalar>& layers) const {
+    signal_->require_fit();
     for (Index l = 0; l < workspace_.blocks(); ++l) rules_[std::size_t(l)]->require_fit(workspace_.block(layers, l));
   }
 
@@ -237,6 +238,7 @@ Algorithm<Scalar>::Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& l
 
 template <class Scalar>
 StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
+  signal_->check(context.loss, context.layers.output().size(), context.x.cols());
   StepReport report;
   report.loss = run_forward(context, workspace_);
   if (!std::isfinite(report.loss)) {

@@ -76,9 +76,7 @@ class CentredAdamRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
-    // A bias moves by at most what the weights move, for each input.
-    const double mean = map_ < 0 || next_mean_.size() == 0 ? 0 : static_cast<double>(next_mean_.template lpNorm<1>());
-    return adam_.stays_finite(step) && mean <= largest_gradient<Scalar>();
+    return adam_.stays_finite(step) && next_mean_.allFinite();
   }
 
   void apply(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
@@ -89,7 +87,9 @@ class CentredAdamRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     adam_.apply(worker, step);
     add_moved(step.block, Scalar(-1));
     step.block.for_each_parameter([&](auto& parameter, Index, Index i) {
-      if (i == bias_of(step.block)) parameter.values() += shift_;
+      if (i != bias_of(step.block)) return;
+      shift_ += parameter.value();
+      if (shift_.allFinite()) parameter.values() = shift_;  // else W mu overflows: the bias stays where Adam took it
     });
     mean_.swap(next_mean_);
     ++count_;

@@ -83,6 +83,15 @@ class ExactCodes::Signal : public SignalBase<Signal<Scalar>, Scalar> {
 
   bool requires_response() const override { return true; }
 
+  void check(const LossInterface<Scalar>& loss, Index outputs, Index samples) const override {
+    if (!loss.has_curvature()) {
+      throw OptionError(std::string("ExactCodes: expected a loss with curvature(), got ") + loss.name());
+    }
+    if (outputs * samples <= ExactCodes::most_rows) return;
+    throw ShapeError("ExactCodes: expected at most " + detail::text(ExactCodes::most_rows) +
+                     " outputs times samples, got " + detail::text(outputs) + " x " + detail::text(samples));
+  }
+
   ConstView<Scalar> sample_weights(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override;
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override;
 
@@ -99,11 +108,15 @@ class ExactCodes::Signal : public SignalBase<Signal<Scalar>, Scalar> {
     }
   }
 
+  void require_fit() const override {
+    for (const auto& memory : memories_) memory.require_fit(memory.size());
+  }
+
   /// The memory of block l's residuals, of all blocks but the last.
   const InverseMemory<Scalar>& memory(Index l) const { return memories_[std::size_t(l)]; }
 
   Index bytes() const override {
-    Index sum = 0;
+    Index sum = weights_.bytes() + products_.bytes() + moves_.bytes();
     for (const auto& memory : memories_) sum += memory.bytes();
     for (const auto& code : codes_) sum += code.bytes();
     return sum + system_.bytes();
@@ -119,7 +132,8 @@ class ExactCodes::Signal : public SignalBase<Signal<Scalar>, Scalar> {
   /// Of one block.
   struct Code {
     Index bytes() const {
-      return wide.bytes() + input.bytes() + jacobian.bytes() + weighted.bytes() + down.bytes() + moved.bytes();
+      return wide.bytes() + input.bytes() + jacobian.bytes() + weighted.bytes() + down.bytes() + moved.bytes() +
+             between.bytes();
     }
 
     Evaluation<Scalar> wide;  // the block with each sample repeated, once for each output
@@ -172,13 +186,6 @@ ConstView<Scalar> ExactCodes::Signal<Scalar>::sample_weights(const StepContext<S
   const ConstView<Scalar> prediction{workspace[workspace.last()].output.view()};
   const Index outputs = prediction.rows();
   const Index samples = prediction.cols();
-  if (!context.loss.has_curvature()) {
-    throw OptionError(std::string("ExactCodes: expected a loss with curvature(), got ") + context.loss.name());
-  }
-  if (outputs * samples > ExactCodes::most_rows) {
-    throw ShapeError("ExactCodes: expected at most " + detail::text(ExactCodes::most_rows) +
-                     " outputs times samples, got " + detail::text(outputs) + " x " + detail::text(samples));
-  }
   weights_.fit(1, samples);
   View<Scalar> weights = weights_.view();
   system_.begin(outputs, samples);

@@ -39,6 +39,9 @@ class SignalInterface {
   /// Whether the residuals of inner blocks are what their predictions lack of a code, for rules that fit these codes.
   virtual bool moves_codes() const { return false; }
 
+  /// Throws OptionError or ShapeError for a loss or a batch that it cannot take. The first call of a step.
+  virtual void check(const LossInterface<Scalar>&, Index /*outputs*/, Index /*samples*/) const {}
+
   /// What each sample weighs in the memories of weight rules (1 x samples); empty: 1. After the forward pass.
   virtual ConstView<Scalar> sample_weights(const StepContext<Scalar>&, Workspace<Scalar>&) { return {}; }
 
@@ -60,6 +63,9 @@ class SignalInterface {
 
   /// After the weights have moved.
   virtual void finish_step(const Worker<Scalar>&) {}
+
+  /// Throws ShapeError unless state that was read from a file has the sizes that it was made with.
+  virtual void require_fit() const {}
 
   /// Bytes held beside the workspace.
   virtual Index bytes() const { return 0; }
