@@ -51,6 +51,9 @@ class SignMatrix {
   Index inputs() const { return inputs_; }
   Index tiles() const { return words(outputs_); }
 
+  /// The signs of one output's weights, of inputs 64 k and up.
+  SignWord word(Index output, Index k) const { return tile(output / word_bits, k)[output % word_bits]; }
+
   /// counts[o] = how many inputs x differ in sign from the weights of output 64 t + o; `x` has words(inputs()).
   void count_differences(Index t, const SignWord* x, SignWord* counts) const {
     SignWord sums[word_bits] = {};

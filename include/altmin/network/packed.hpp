@@ -30,6 +30,9 @@ class PackedMap {
   void add(const BatchNorm::Layer<Scalar>& normalization) { normalizations_.push_back(normalization); }
 
   const SignMatrix& signs() const { return signs_; }
+  const Vector<Scalar>& scale() const { return scale_; }
+  const Vector<Scalar>& bias() const { return bias_; }
+  const std::vector<BatchNorm::Layer<Scalar>>& normalizations() const { return normalizations_; }
 
   /// The sum of the inputs, each times the sign of its weight, where some differ in sign.
   Scalar sum(Index differences) const { return static_cast<Scalar>(signs_.inputs() - 2 * differences); }
@@ -84,6 +87,11 @@ class PackedSigns {
 
   Index inputs() const { return weights_.inputs(); }
   Index outputs() const { return weights_.outputs(); }
+
+  const SignMatrix& weights() const { return weights_; }
+  SignWord bound(Index output) const { return bounds_[static_cast<std::size_t>(output)]; }
+  /// Of 64 outputs, a bit each.
+  SignWord turned(Index tile) const { return turned_[static_cast<std::size_t>(tile)]; }
 
   /// For some samples, the words of each one's inputs, or outputs, one after another.
   void forward(const SignWord* in, SignWord* out, Index samples) const {
@@ -154,6 +162,11 @@ class PackedNetwork {
     }
     if (!last_) throw OptionError("pack: expected a BinaryDense behind the last Sign, got none");
   }
+
+  Index inputs() const { return inputs_; }
+  /// The maps, for exporters: all but the last end in signs.
+  const std::vector<detail::PackedSigns>& hidden() const { return hidden_; }
+  const detail::PackedMap<Scalar>& last() const { return *last_; }
 
   /// The network's output, outputs x samples. May be called from several threads at once. Throws what
   /// Network::predict() does.

@@ -1,0 +1,6 @@
+#pragma once
+
+/// Trained networks for programs without the library: as C99 source. Needs only Eigen and the standard library; a
+/// header of its own, so that programs that only train do not compile it.
+
+#include "altmin/deploy/c_source.hpp"  // IWYU pragma: export
