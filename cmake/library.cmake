@@ -2,6 +2,9 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 set(altmin_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/altmin)
+set(altmin_pkg_config_dir ${CMAKE_INSTALL_DATAROOTDIR}/pkgconfig) # not LIBDIR: headers suit every architecture
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR
+  BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX}/${altmin_pkg_config_dir} OUTPUT_VARIABLE altmin_include_from_pc)
 
 # altmin_headers(VARIABLE NAME...)
 # The headers of include/altmin of these names, or in these folders.
@@ -19,11 +22,11 @@ function(altmin_headers variable)
   set(${variable} ${found} PARENT_SCOPE)
 endfunction()
 
-# altmin_library(NAME HEADERS file... LINK target...)
-# Defines altmin::NAME, the header library itself or a component of it. Each has an export file of its own, so that a
-# user of one needs the packages of that one alone.
+# altmin_library(NAME HEADERS file... LINK target... PKG_CONFIG package...)
+# Defines altmin::NAME, the header library itself or a component of it, from CMake targets and pkg-config packages. Each
+# has an export file and a .pc file of its own, so that a user of one needs the packages of that one alone.
 function(altmin_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;LINK;PKG_CONFIG")
   if(name STREQUAL "altmin")
     set(target altmin)
   else()
@@ -38,6 +41,11 @@ function(altmin_library name)
 
   install(TARGETS ${target} EXPORT altmin-${name} FILE_SET HEADERS)
   install(EXPORT altmin-${name} NAMESPACE altmin:: DESTINATION ${altmin_package_dir})
+
+  string(REPLACE _ - package ${target})
+  list(JOIN arg_PKG_CONFIG ", " requires)
+  configure_file(cmake/altmin.pc.in ${package}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${package}.pc DESTINATION ${altmin_pkg_config_dir})
 endfunction()
 
 # The target altmin::compiled: instantiations that a program which links it need not compile, of the library and of the
