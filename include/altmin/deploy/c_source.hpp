@@ -358,7 +358,7 @@ std::string c_source(const Network<Scalar>& net, const COptions<Scalar>& options
     auto c = source.layer(number, below, layer.output());
     try {
       const bool known =
-          (options.own && options.own(layer, c)) || detail::CKinds<Scalar>{c, folded ? &*folded : nullptr}.write(layer);
+          detail::CKinds<Scalar>{c, folded ? &*folded : nullptr}.write(layer) || (options.own && options.own(layer, c));
       if (!known) throw OptionError("expected a layer of the library, or one that COptions::own writes");
     } catch (const OptionError& error) {
       throw OptionError("export_c: layer " + number + " (" + layer.name() + "): " + error.what());

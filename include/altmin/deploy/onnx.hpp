@@ -166,7 +166,7 @@ std::string onnx_model(const Network<Scalar>& net, const OnnxOptions<Scalar>& op
   const auto& layers = net.layers();
   OnnxGraph<Scalar> graph{layers.input()};
   for (Index i = 0; i < layers.size(); ++i) {
-    if ((options.own && options.own(layers[i], graph)) || detail::OnnxKinds<Scalar>{graph}.write(layers[i])) continue;
+    if (detail::OnnxKinds<Scalar>{graph}.write(layers[i]) || (options.own && options.own(layers[i], graph))) continue;
     throw OptionError("export_onnx: layer " + detail::text(i) + " (" + layers[i].name() +
                       "): expected a layer of the library, or one that OnnxOptions::own writes");
   }
