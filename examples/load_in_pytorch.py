@@ -71,6 +71,11 @@ def predict(path, x):
         elif kind == "BatchNorm":
             scale = own("weight") / np.sqrt(own("running_var") + options["epsilon"])
             x = (x - own("running_mean")[:, None, None]) * scale[:, None, None] + own("bias")[:, None, None]
+        elif kind == "Standardize":
+            values = max(own("count") * x[0].size // own("mean").size, 1)
+            variance = own("squares") / values
+            each = (-1, 1, 1) if options["by_channel"] else x.shape[1:]
+            x = (x - own("mean").reshape(each)) / np.sqrt(np.where(variance > 0, variance, 1)).reshape(each)
         elif kind in elementwise:
             x = elementwise[kind](x)
         else:

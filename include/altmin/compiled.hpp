@@ -55,6 +55,7 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
   ALTMIN_LAYER(instantiate, Scalar, Recurrent);                                                                     \
   ALTMIN_LAYER(instantiate, Scalar, LastStep);                                                                      \
   ALTMIN_LAYER(instantiate, Scalar, BatchNorm);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, Standardize);                                                                   \
   ALTMIN_LAYER(instantiate, Scalar, Dropout);                                                                       \
   ALTMIN_LAYER(instantiate, Scalar, MaxPool2d);                                                                     \
   ALTMIN_LAYER(instantiate, Scalar, AvgPool2d);                                                                     \

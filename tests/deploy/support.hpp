@@ -38,6 +38,8 @@ template <class Scalar>
 Network<Scalar> random_net(const Layers<Scalar>& layers) {
   Network<Scalar> net{layers, MeanSquaredError{}, Adam{}, Seed{1}};
   Random random{Seed{2}};
+  const Matrix<Scalar> x = random_matrix<Scalar>(layers.input().size(), 8, random, -2, 5);  // for Standardize
+  net.step(x, random_matrix<Scalar>(layers.output().size(), 8, random));
   for (auto& layer : net.layers()) {
     for (auto& p : layer.parameters()) {
       const double size = 1.5 / std::sqrt(static_cast<double>(p.value().cols()));
@@ -57,6 +59,7 @@ std::vector<Layers<Scalar>> exported_nets() {
   return {
       Stack{5}.add(Identity{}),
       Stack{20}
+          .add(Standardize{})
           .add(Dense{30})
           .add(BatchNorm{})
           .add(Relu{})
@@ -67,6 +70,7 @@ std::vector<Layers<Scalar>> exported_nets() {
           .add(LeakyRelu{0.1})
           .add(Dense{3}),
       Stack{Shape{2, 9, 8}}
+          .add(Standardize{true})
           .add(BatchNorm{})
           .add(Conv2d{5, {3, 2}, {2, 1}, {1, 0}})
           .add(BatchNorm{})
@@ -78,6 +82,7 @@ std::vector<Layers<Scalar>> exported_nets() {
           .add(BatchNorm{})
           .add(Dense{3}),
       Stack{Shape{1, 6, 4}}
+          .add(Standardize{})
           .add(Recurrent{5})
           .add(BatchNorm{})
           .add(Tanh{})

@@ -75,7 +75,8 @@ void for_each_algorithm(Check&& check) {
 template <class Scalar>
 Layers<Scalar> everything() {
   Layers<Scalar> layers{12};
-  layers.add(Dropout{0.1}).add(Dense{10, false, Initialization::orthogonal}).add(BatchNorm{1e-4, 0.2}).add(Relu{});
+  layers.add(Standardize{}).add(Dropout{0.1});
+  layers.add(Dense{10, false, Initialization::orthogonal}).add(BatchNorm{1e-4, 0.2}).add(Relu{});
   layers.add(Dense{9}).add(Tanh{}).add(Dropout{0.2}).add(Dense{8}).add(LeakyRelu{0.3}).add(Dense{7}).add(Sigmoid{});
   return layers.add(Dense{6}).add(Sign{PseudoGradient::tanh}).add(Identity{}).add(BinaryDense{5, false}).add(Dense{3});
 }
@@ -132,7 +133,7 @@ TEMPLATE_TEST_CASE("a checkpoint brings back all of a network, and training goes
     for (const int steps : {0, 7}) {  // with and without moments
       for (int s = 0; s < steps; ++s) REQUIRE(net.step(problem.x, problem.y));
       net.set_rate_scale(0.7);
-      net.layers()[1].parameters()[0].freeze(steps > 0);
+      net.layers()[2].parameters()[0].freeze(steps > 0);
       const Progress progress{3, 4, 5, 1, 6, 0.1, 0xffffffffffffffffU};
       const std::string file = format_checkpoint(net, progress, {{"mine", "text"}});
       auto saved = parse_checkpoint<TestType>(file);

@@ -1,28 +1,25 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-
 #include "altmin/core/error.hpp"
 #include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
-#include "altmin/data/standardized.hpp"
+#include "altmin/kernels/running_moments.hpp"
+#include "altmin/kernels/standardized.hpp"
 
 namespace altmin {
 
 /// Standardizes the features of a stream, x -> (x - mean) / deviation, by the mean and the (population) deviation of
 /// all samples seen so far. A feature that has not changed yet has deviation 1. Computes in double whatever Scalar is.
 ///
-/// An outlier must not hide all other values for the rest of a stream. So, from the fourth sample on, a value further
-/// than 1000 deviations from the mean is observed as if it were 1000 deviations from it; and any value as if its size
-/// were at most 1e145, whose square is finite.
+/// A value far from all others counts as 1000 deviations from the mean, so that it does not hide them for the rest of a
+/// stream.
 template <class Scalar>
 class RunningStandardizer {
  public:
   explicit RunningStandardizer(Index features = 0)
       : mean_{Vector<double>::Zero(features)}, squares_{Vector<double>::Zero(features)} {}
 
-  /// Takes one more sample into account (Welford 1962): accurate for any offset, in one pass. Throws ShapeError for
+  /// Takes one more sample into account. Throws ShapeError for
   /// other features than those observed, DataError for a number that is not finite; both change nothing.
   template <class Sample>
   void observe(const Eigen::MatrixBase<Sample>& sample) {
@@ -30,16 +27,8 @@ class RunningStandardizer {
     const Eigen::Ref<const Vector<typename Sample::Scalar>> values{sample};  // no copy of what is stored in one piece
     require_finite(values);
     const auto seen = static_cast<double>(count_++);
-    const double known = seen >= 3 ? seen : 0;  // 0: no value is far
     for (Index i = 0; i < mean_.size(); ++i) {
-      double value = std::min(std::max(static_cast<double>(values(i)), -largest_value), largest_value);
-      double before = value - mean_(i);
-      if (before * before * known > squares_(i) * (far * far) && squares_(i) > 0) {
-        before = std::copysign(far * std::sqrt(squares_(i) / seen), before);
-        value = mean_(i) + before;
-      }
-      mean_(i) += before / (seen + 1);
-      squares_(i) += before * (value - mean_(i));
+      detail::add_to_moments(static_cast<double>(values(i)), seen, mean_(i), squares_(i));
     }
   }
 
@@ -62,14 +51,11 @@ class RunningStandardizer {
   Index count() const { return count_; }
   const Vector<double>& mean() const { return mean_; }
   Vector<double> deviation() const {
-    const Vector<double> variance = squares_ / static_cast<double>(count_ > 0 ? count_ : 1);
-    return (variance.array() > 0).select(variance.cwiseSqrt(), 1.0);
+    return squares_.unaryExpr(
+        [this](double squares) { return detail::deviation_of(static_cast<double>(count_), squares); });
   }
 
  private:
-  static constexpr double far = 1000;             // deviations
-  static constexpr double largest_value = 1e145;  // the squares of as many differences as a stream has have a sum
-
   template <class Values>
   static void require_finite(const Values& values) {
     if (detail::all_finite(values.data(), values.size())) return;

@@ -11,7 +11,7 @@
 #include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/dataset.hpp"
-#include "altmin/data/standardized.hpp"
+#include "altmin/kernels/standardized.hpp"
 
 namespace altmin {
 

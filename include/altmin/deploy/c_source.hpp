@@ -129,6 +129,7 @@ class CKinds {
     if (const auto* conv = layer.template as<Conv2d>()) return write_conv(*conv), true;
     if (const auto* recurrent = layer.template as<Recurrent>()) return write_recurrent(*recurrent), true;
     if (const auto* norm = layer.template as<BatchNorm>()) return write_norm(CAffine{*norm}), true;
+    if (const auto* standardize = layer.template as<Standardize>()) return write_standardize(*standardize), true;
     if (const auto* pool = layer.template as<MaxPool2d>()) return write_pool(pool->config(), true), true;
     if (const auto* pool = layer.template as<AvgPool2d>()) return write_pool(pool->config(), false), true;
     if (layer.template as<LastStep>() != nullptr) {
@@ -263,6 +264,13 @@ class CKinds {
     const std::string shift = c_.array("shift", affine.shift);
     const Index plane = c_.input.height * c_.input.width;
     each("y[i] = " + scale + "[i / " + text(plane) + "] * x[i] + " + shift + "[i / " + text(plane) + "];");
+  }
+
+  void write_standardize(const Standardize::Layer<Scalar>& layer) {
+    const std::string mean = c_.array("mean", layer.mean());
+    const std::string scale = c_.array("scale", layer.deviation().cwiseInverse());
+    const std::string group = "[i / " + text(c_.input.size() / layer.mean().size()) + "]";
+    each("y[i] = (x[i] - " + mean + group + ") * " + scale + group + ";");
   }
 
   void write_recurrent(const Recurrent::Layer<Scalar>& layer) {

@@ -47,6 +47,8 @@ class OnnxKinds {
       graph_.set_shape(layer.output(), false);
     } else if (const auto* norm = layer.template as<BatchNorm>()) {
       write_norm(*norm);
+    } else if (const auto* standardize = layer.template as<Standardize>()) {
+      write_standardize(*standardize);
     } else if (const auto* largest = layer.template as<MaxPool2d>()) {
       write_pool("MaxPool", largest->config(), layer.output());
     } else if (const auto* mean = layer.template as<AvgPool2d>()) {
@@ -113,6 +115,21 @@ class OnnxKinds {
                  {channels(layer.parameters()[0].value()), channels(layer.parameters()[1].value()),
                   channels(layer.statistics()[0].value()), channels(variance)},
                  {{"epsilon", epsilon}});
+  }
+
+  void write_standardize(const Standardize::Layer<Scalar>& layer) {
+    const Shape shape = layer.output();
+    std::vector<Index> each{shape.size()};
+    if (shape.height * shape.width > 1) {
+      graph_.make_image();
+      each = {shape.channels, shape.height, shape.width};
+      if (layer.config().by_channel) each = {shape.channels, 1, 1};
+    }
+    const auto apply = [&](const char* type, const Vector<double>& values) {
+      graph_.apply(type, {graph_.constant(Vector<Scalar>{values.template cast<Scalar>()}, each)});
+    };
+    apply("Sub", layer.mean());
+    apply("Div", layer.deviation());
   }
 
   /// ONNX's RNN returns states s(c), the layer's output is c: c_t = W_ih x_t + W_hh s(c_{t-1}) + b.

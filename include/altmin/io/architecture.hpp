@@ -139,6 +139,9 @@ Layers<Scalar> make_layers(const Architecture& architecture, TensorReader& reade
         for (const auto& shape : Layer::parameter_shapes(config, layers.output())) {
           reader.template require<Scalar>(joined(std::to_string(i), shape.name), shape);
         }
+        for (const auto& shape : Layer::state_shapes(config, layers.output())) {
+          reader.template require<double>(joined(std::to_string(i), shape.name), shape);
+        }
       });
       refuse_as_format("network", [&] { layers.add(config); });
     });

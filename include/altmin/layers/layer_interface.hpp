@@ -18,8 +18,9 @@
 namespace altmin {
 
 /// How a layer takes part in the division of a network into blocks: a code (auxiliary variable) stands after every map
-/// and the normalization that directly follows it.
-enum class Role { map, normalization, nonlinearity };
+/// and the normalization that directly follows it. Preprocessing stands before the first map and is evaluated once a
+/// step, for all samples of the batch together; no residual passes it.
+enum class Role { map, normalization, nonlinearity, preprocessing };
 
 /// What is known of a layer before its sizes are.
 struct LayerTraits {
@@ -282,6 +283,12 @@ class LayerBase : public Cloneable<Layer, LayerInterface<Scalar>> {
   /// it. A layer whose parameters grow with its options has one of its own, and makes its parameters by it.
   template <class Config>
   static std::vector<ParameterShape> parameter_shapes(const Config&, Shape) {
+    return {};
+  }
+
+  /// The same of further state whose size grows with the input's: arrays of double, see Standardize.
+  template <class Config>
+  static std::vector<ParameterShape> state_shapes(const Config&, Shape) {
     return {};
   }
 

@@ -228,7 +228,13 @@ template <class Scalar>
 void Layers<Scalar>::add_layer(const std::string& name, FunctionRef<AnyLayer<Scalar>(Shape)> make) {
   const auto where = [&] { return "layer " + detail::text(this->size()) + " (" + name + "): "; };
   try {
-    this->layers_.push_back(make(this->output()));
+    AnyLayer<Scalar> layer = make(this->output());
+    for (const auto& below : *this) {
+      if (layer->traits().role == Role::preprocessing && below.traits().role == Role::map) {
+        throw ShapeError(std::string{"expected a place before the first map, got one behind a "} + below.name());
+      }
+    }
+    this->layers_.push_back(std::move(layer));
   } catch (const OptionError& error) {
     throw OptionError(where() + error.what());
   } catch (const ShapeError& error) {
