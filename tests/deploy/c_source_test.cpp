@@ -34,7 +34,7 @@ const Target arm{"arm-none-eabi-gcc -std=c99 -Wall -Wextra -pedantic -Werror -O1
 template <class Scalar>
 Matrix<Scalar> predict_in_c(const Target& target, const std::string& source, const Matrix<Scalar>& x, Index outputs) {
   const Folder folder;
-  const auto file = [&](const char* name) { return (folder.path / name).string(); };
+  const auto file = [&](const char* name) { return folder.file(name); };
   std::ofstream{file("net.c")} << source;
   CLayer<Scalar> samples{"samples", x.size(), x.size()};
   samples.array("x", x.transpose());
@@ -143,7 +143,7 @@ TEST_CASE("bad names, numbers and files are refused, and nothing is half-written
                       "export_c: prefix must be a C identifier, got '" + std::string(prefix) + "'");
   }
   const Folder folder;
-  const std::string path = (folder.path / "net.c").string();
+  const std::string path = folder.file("net.c");
   export_c(net, path, {"a_1"});
   std::stringstream text;
   export_c(net, text, {"a_1"});
@@ -160,7 +160,7 @@ TEST_CASE("bad names, numbers and files are refused, and nothing is half-written
   std::stringstream again;
   again << std::ifstream{path}.rdbuf();
   CHECK(again.str() == text.str());
-  CHECK_THROWS_AS(export_c(random_net(Layers<float>{2}.add(Dense{1})), (folder.path / "no" / "net.c").string()), Error);
+  CHECK_THROWS_AS(export_c(random_net(Layers<float>{2}.add(Dense{1})), folder.file("no/net.c")), Error);
   text.setstate(std::ios::badbit);
   CHECK_THROWS_WITH(export_c(random_net(Layers<float>{2}.add(Dense{1})), text),
                     "export_c: expected a stream that can be written");

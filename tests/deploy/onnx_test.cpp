@@ -125,7 +125,7 @@ TEMPLATE_TEST_CASE("onnx accepts the models", "", float, double) {
   const Folder folder;
   for (const auto& layers : exported_nets<TestType>()) {
     CAPTURE(layers.summary());
-    const std::string path = (folder.path / "net.onnx").string();
+    const std::string path = folder.file("net.onnx");
     export_onnx(random_net(layers), path);
     const std::string check = "import onnx; onnx.checker.check_model(onnx.load('" + path + "'), full_check=True)";
     CHECK(std::system(("/usr/bin/python3 -c \"" + check + "\"").c_str()) == 0);
@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("ONNX Runtime predicts what the library does", "", float, dou
   }
   Random random{Seed{3}};
   const Folder folder;
-  const auto file = [&](const char* name) { return (folder.path / name).string(); };
+  const auto file = [&](const char* name) { return folder.file(name); };
   for (const auto& layers : exported_nets<TestType>()) {
     CAPTURE(layers.summary());
     const Shape input = layers.input();
@@ -186,7 +186,7 @@ TEST_CASE("a layer of one's own in ONNX is an error, or added by a function of o
   CHECK(node.texts.at(1) == std::vector<std::string>(2, "Gemm_2"));
 
   const Folder folder;
-  CHECK_THROWS_AS(export_onnx(net, (folder.path / "no" / "net.onnx").string(), options), Error);
+  CHECK_THROWS_AS(export_onnx(net, folder.file("no/net.onnx"), options), Error);
   out.setstate(std::ios::badbit);
   CHECK_THROWS_WITH(export_onnx(net, out, options), "export_onnx: expected a stream that can be written");
 }

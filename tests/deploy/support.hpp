@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,26 +10,13 @@
 #include "altmin/losses/losses.hpp"
 #include "altmin/network/algorithms.hpp"
 #include "altmin/network/network.hpp"
+#include "folder.hpp"
 
 namespace support {
 
 using namespace altmin;
 
 inline bool runs(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
-
-/// A folder of its own, removed at the end.
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "altmin_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder " + name);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::filesystem::path path;
-};
 
 /// A network whose parameters and statistics are random.
 template <class Scalar>

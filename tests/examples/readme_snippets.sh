@@ -6,7 +6,7 @@ readme=$(dirname "${BASH_SOURCE[0]}")/../../README.md
 awk '
   BEGIN {
     print "#include <fstream>\n#include <iostream>\n#include <altmin/altmin.hpp>\n#include <altmin/data.hpp>"
-    print "#include <altmin/io.hpp>"
+    print "#include <altmin/deploy.hpp>\n#include <altmin/io.hpp>"
   }
   /^```/ {
     if (inside && pieces > 1) print "}}"

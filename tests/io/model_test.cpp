@@ -534,6 +534,11 @@ TEST_CASE("layers are compared with the file before they are made", "[model]") {
                network["input"] = {1'000'000'000'000, 1, 1};
              }),
              ContainsSubstring("tensor '0.weight'"));
+  const std::string raw = format_model(
+      Network<float>{Layers<float>{4}.add(Standardize{}).add(Dense{2}), SoftmaxCrossEntropy{}, Sgd{}, Seed{1}});
+  const std::string large = changed(raw, [](Json&, Json& network) { network["input"] = {1'000'000'000'000, 1, 1}; });
+  CHECK(message<FormatError>([&] { parse_model<float>(large); }) ==
+        "tensor '0.mean': expected F64 [1000000000000], got F64 [4]");
 }
 
 TEST_CASE("training state that does not fit the network is refused", "[model]") {

@@ -98,8 +98,8 @@ class Probe {
   }
 
   /// Ends the step.
-  void update_statistics() { it().update_statistics({trace_.samples, trace_.batch}); }
-  bool statistics_stay_finite() { return it().statistics_stay_finite({trace_.samples, trace_.batch}); }
+  void update_statistics() { it().update_statistics(here()); }
+  bool statistics_stay_finite() { return it().statistics_stay_finite(here()); }
 
   /// J dx, from backward alone.
   M jacobian_times(const M& dx) {

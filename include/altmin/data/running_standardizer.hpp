@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "altmin/core/error.hpp"
 #include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
@@ -19,16 +21,18 @@ class RunningStandardizer {
   explicit RunningStandardizer(Index features = 0)
       : mean_{Vector<double>::Zero(features)}, squares_{Vector<double>::Zero(features)} {}
 
-  /// Takes one more sample into account. Throws ShapeError for
-  /// other features than those observed, DataError for a number that is not finite; both change nothing.
+  /// Takes one more sample into account. Throws ShapeError for other features than those observed, DataError for a
+  /// number that is not finite; both change nothing.
   template <class Sample>
   void observe(const Eigen::MatrixBase<Sample>& sample) {
     require_features(sample.rows());
     const Eigen::Ref<const Vector<typename Sample::Scalar>> values{sample};  // no copy of what is stored in one piece
     require_finite(values);
     const auto seen = static_cast<double>(count_++);
-    for (Index i = 0; i < mean_.size(); ++i) {
-      detail::add_to_moments(static_cast<double>(values(i)), seen, mean_(i), squares_(i));
+    for (Index i = 0; i < mean_.size(); i += piece) {
+      Moments moments = moments_of(i);
+      moments.add(values.data() + i, seen);
+      moments.store(&mean_(i), &squares_(i));
     }
   }
 
@@ -36,14 +40,11 @@ class RunningStandardizer {
   /// ShapeError for other features than those observed.
   void apply(Eigen::Ref<Matrix<Scalar>, 0, Eigen::OuterStride<>> x) const {
     require_features(x.rows());
-    const Vector<double> by = deviation();
-    const Vector<double> scale = by.cwiseInverse();
-    const Vector<double> moderate = mean_.binaryExpr(by, &detail::moderate_size<Scalar>);
-    for (Index t = 0; t < x.cols(); ++t) {
-      for (Index i = 0; i < x.rows(); ++i) {
-        x(i, t) = detail::standardized(x(i, t), mean_(i), by(i), moderate(i),
-                                       [&](double difference) { return difference * scale(i); });
-      }
+    for (Index i = 0; i < mean_.size(); i += piece) {
+      const Moments moments = moments_of(i);
+      const detail::Standardization<Scalar, piece> standardization{
+          moments.mean(), moments.deviation(static_cast<double>(count_)), size_of(i)};
+      for (Index t = 0; t < x.cols(); ++t) standardization.apply(&x(i, t), &x(i, t));
     }
   }
 
@@ -51,11 +52,20 @@ class RunningStandardizer {
   Index count() const { return count_; }
   const Vector<double>& mean() const { return mean_; }
   Vector<double> deviation() const {
-    return squares_.unaryExpr(
-        [this](double squares) { return detail::deviation_of(static_cast<double>(count_), squares); });
+    Vector<double> result(mean_.size());
+    for (Index i = 0; i < mean_.size(); i += piece) {
+      result.segment(i, size_of(i)) = moments_of(i).deviation(static_cast<double>(count_)).head(size_of(i));
+    }
+    return result;
   }
 
  private:
+  static constexpr int piece = 32;  // features
+  using Moments = detail::RunningMoments<piece>;
+
+  Index size_of(Index i) const { return std::min<Index>(piece, mean_.size() - i); }
+  Moments moments_of(Index i) const { return {&mean_(i), &squares_(i), size_of(i)}; }
+
   template <class Values>
   static void require_finite(const Values& values) {
     if (detail::all_finite(values.data(), values.size())) return;

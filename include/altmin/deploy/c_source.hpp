@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "altmin/core/file.hpp"
 #include "altmin/deploy/c_layer.hpp"
-#include "altmin/deploy/file.hpp"
 #include "altmin/layers/layers.hpp"
 #include "altmin/network/network.hpp"
 #include "altmin/network/packed.hpp"
@@ -316,7 +316,7 @@ class CKinds {
 };
 
 /// The words of a map's signs, 32 inputs a word, outputs one after another.
-inline std::vector<std::uint32_t> halves(const SignMatrix& signs) {
+inline std::vector<std::uint32_t> half_words(const SignMatrix& signs) {
   std::vector<std::uint32_t> result;
   for (Index o = 0; o < signs.outputs(); ++o) {
     for (Index k = 0; k < (signs.inputs() + 31) / 32; ++k) {
@@ -397,7 +397,7 @@ std::string c_source(const PackedNetwork<Scalar>& net, const COptions<Scalar>& o
       "(uint32_t word) {\n  word -= word >> 1 & 0x55555555u;\n  word = (word & 0x33333333u) + (word >> 2 & "
       "0x33333333u);\n  return ((word + (word >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;\n}\n";
   const auto count = [&](CLayer<Scalar>& c, const detail::SignMatrix& signs) {
-    const std::string name = c.words("signs", signs.outputs(), words(signs.inputs()), detail::halves(signs).data());
+    const std::string name = c.words("signs", signs.outputs(), words(signs.inputs()), detail::half_words(signs).data());
     c.line("for (long o = 0; o < ", signs.outputs(), "; ++o) {");
     c.line("  const uint32_t *w = ", name, " + o * ", words(signs.inputs()), ";");
     c.line("  uint32_t differing = 0;");
@@ -458,7 +458,7 @@ void export_c(const Net& net, std::ostream& out, const COptions<typename Net::Sc
 }
 template <class Net>
 void export_c(const Net& net, const std::string& path, const COptions<typename Net::Scalar>& options = {}) {
-  detail::write_file(path, c_source(net, options));
+  OutputFile{path}.write(c_source(net, options));
 }
 
 }  // namespace altmin

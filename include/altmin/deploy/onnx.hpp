@@ -3,8 +3,9 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <vector>
 
-#include "altmin/deploy/file.hpp"
+#include "altmin/core/file.hpp"
 #include "altmin/deploy/onnx_graph.hpp"
 #include "altmin/layers/layers.hpp"
 #include "altmin/network/network.hpp"
@@ -197,7 +198,7 @@ void export_onnx(const Network<Scalar>& net, std::ostream& out, const OnnxOption
 }
 template <class Scalar>
 void export_onnx(const Network<Scalar>& net, const std::string& path, const OnnxOptions<Scalar>& options = {}) {
-  detail::write_file(path, onnx_model(net, options));
+  OutputFile{path}.write(onnx_model(net, options));
 }
 
 }  // namespace altmin

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/file.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/data/dataset.hpp"
-#include "altmin/io/file.hpp"
 #include "altmin/io/model.hpp"
 #include "altmin/io/options.hpp"
 #include "altmin/training/fit.hpp"

@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "altmin/core/file.hpp"
 #include "altmin/io/architecture.hpp"
-#include "altmin/io/file.hpp"
 #include "altmin/io/kinds.hpp"
 #include "altmin/io/options.hpp"
 #include "altmin/io/safetensors.hpp"

@@ -45,4 +45,47 @@ Scalar standardized(Scalar x, double mean, double deviation, double moderate, Qu
   return is_moderate ? static_cast<Scalar>(quotient(difference)) : saturated(x, mean, deviation);
 }
 
+/// Numbers of `count` features as double; the others of `n` are 0.
+template <int n, class Scalar>
+Eigen::Array<double, n, 1> load_piece(const Scalar* values, Index count) {
+  if (count == n) return Eigen::Map<const Eigen::Array<Scalar, n, 1>>{values}.template cast<double>();
+  Eigen::Array<double, n, 1> piece = Eigen::Array<double, n, 1>::Zero();
+  for (Index i = 0; i < count; ++i) piece[i] = static_cast<double>(values[i]);
+  return piece;
+}
+
+/// (x - mean) / deviation of `n` features (or fewer), what would overflow as the largest number of its sign.
+template <class Scalar, int n>
+class Standardization {
+ public:
+  using Array = Eigen::Array<double, n, 1>;
+
+  Standardization(const Array& mean, const Array& deviation, Index count)
+      : mean_{mean}, deviation_{deviation}, scale_{deviation.inverse()}, count_{count} {
+    for (Index i = 0; i < n; ++i) moderate_[i] = moderate_size<Scalar>(mean[i], deviation[i]);
+  }
+
+  /// y may be x.
+  void apply(const Scalar* x, Scalar* y) const {
+    const Array value = load_piece<n>(x, count_);
+    if (count_ == n && (value.abs() <= moderate_).all()) {
+      Eigen::Map<Eigen::Array<Scalar, n, 1>>{y} = ((value - mean_) * scale_).template cast<Scalar>();
+      return;
+    }
+    for (Index i = 0; i < count_; ++i) {
+      y[i] = standardized(x[i], mean_[i], deviation_[i], moderate_[i],
+                          [&](double difference) { return difference * scale_[i]; });
+    }
+  }
+
+  const Array& scale() const { return scale_; }
+
+ private:
+  Array mean_;
+  Array deviation_;
+  Array scale_;
+  Array moderate_;
+  Index count_;
+};
+
 }  // namespace altmin::detail

@@ -172,18 +172,19 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   /// Running averages; the variance with Bessel's correction, as in PyTorch. A frozen one stays, and where both are
   /// frozen no batch is counted.
-  void update_statistics(const Trace<Scalar>& trace) override {
+  void update_statistics(const Point<Scalar>& at) override {
     auto& mean = this->statistics_[0];
     auto& variance = this->statistics_[1];
     if (!mean.frozen() || !variance.frozen()) ++batches_;
     for (Index c = 0; c < shape_.channels; ++c) {
-      if (!mean.frozen()) mean.matrix()(c) = next_mean(trace, c);
-      if (!variance.frozen()) variance.matrix()(c) = next_variance(trace, c);
+      if (!mean.frozen()) mean.matrix()(c) = next_mean(at.trace, c);
+      if (!variance.frozen()) variance.matrix()(c) = next_variance(at.trace, c);
     }
   }
 
   /// False where the batch has values so large that its own mean or variance, or a running one, overflows.
-  bool statistics_stay_finite(const Trace<Scalar>& trace) const override {
+  bool statistics_stay_finite(const Point<Scalar>& at) const override {
+    const Trace<Scalar>& trace = at.trace;
     bool finite = true;
     for (Index c = 0; c < shape_.channels; ++c) {
       finite = finite && std::isfinite(trace.batch(c, mean_column)) && std::isfinite(trace.batch(c, variance_column)) &&

@@ -220,10 +220,10 @@ class LayerInterface {
     forward(worker, Point<Scalar>{x, y, {}});
   }
 
-  /// Updates running statistics from the trace of a training step, once a step. Frozen ones stay.
-  virtual void update_statistics(const Trace<Scalar>&) {}
+  /// Updates running statistics from the forward pass of a training step, once a step. Frozen ones stay.
+  virtual void update_statistics(const Point<Scalar>&) {}
   /// Whether update_statistics() would leave all of them finite. If not, the step moves nothing.
-  virtual bool statistics_stay_finite(const Trace<Scalar>&) const { return true; }
+  virtual bool statistics_stay_finite(const Point<Scalar>&) const { return true; }
 
   /// Of a normalization: the change dx of its input that changes its output by dy, the batch's statistics held fixed.
   /// dy and dx may be the same memory.

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "altmin/kernels/running_moments.hpp"
-#include "altmin/kernels/standardized.hpp"
 #include "altmin/layers/layer_interface.hpp"
 
 namespace altmin {
@@ -65,7 +64,11 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// One number a feature, or a channel.
   Vector<double> mean() const { return mean_.value(); }
   Vector<double> deviation() const {
-    return squares_.value().unaryExpr([&](double squares) { return detail::deviation_of(seen(), squares); });
+    Vector<double> result(groups());
+    for (Index g = 0; g < groups(); ++g) {
+      result(g) = detail::RunningMoments<1>{&mean_.value()(g), &squares_.value()(g), 1}.deviation(seen())[0];
+    }
+    return result;
   }
 
   void initialize(Random&) override {
@@ -74,105 +77,109 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     squares_.matrix().setZero();
   }
 
-  /// The batch, which update_statistics() adds, and the reciprocal deviations.
-  TraceShape trace_shape() const override { return {shape_.size(), groups(), 1, true}; }
+  /// The reciprocal deviations.
+  TraceShape trace_shape() const override { return {0, groups(), 1, true}; }
 
   void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
-    const View<Scalar> samples = at.trace.samples;
-    const View<Scalar> scale = at.trace.batch;
-    by_group(worker, at.x.cols(), [&](Index group) {
-      for (Index t = 0; t < at.x.cols(); ++t) {
-        std::copy_n(at.x.address(first(group), t), plane(), samples.address(first(group), t));
+    by_piece(worker, at.x.cols(), [&](const auto& piece) {
+      const auto moments = piece.with(at.x);
+      const auto standardization = piece.standardize(moments, seen(at.x.cols()), at.x, at.y);
+      for (Index g = 0; g < piece.groups; ++g) {
+        *at.trace.batch.address(piece.first + g, 0) = static_cast<Scalar>(standardization.scale()[g]);
       }
-      const Moments moments = with_batch(group, at.x);
-      scale.address(group, 0)[0] = static_cast<Scalar>(1 / moments.deviation);
-      apply(group, moments, at.x, at.y);
     });
   }
 
   /// With the statistics held fixed.
-  void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
-                View<Scalar> dx) const override {
-    rescale(worker, at, dy, dx);
+  void backward(const Worker<Scalar>&, const Point<Scalar>& at, ConstView<Scalar> dy, View<Scalar> dx) const override {
+    rescale(at, dy, dx);
   }
 
-  void difference(const Worker<Scalar>& worker, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
+  void difference(const Worker<Scalar>&, const Point<Scalar>& from, ConstView<Scalar> dx, const Point<Scalar>&,
                   View<Scalar> dy) const override {
-    rescale(worker, from, dx, dy);
+    rescale(from, dx, dy);
   }
 
   void predict(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const override {
-    by_group(worker, x.cols(), [&](Index group) {
-      const double squares = squares_.value()(group);
-      apply(group, {mean_.value()(group), squares, detail::deviation_of(seen(), squares)}, x, y);
-    });
+    by_piece(worker, x.cols(), [&](const auto& piece) { piece.standardize(piece.moments(), seen(), x, y); });
   }
 
-  void update_statistics(const Trace<Scalar>& trace) override {
-    for (Index group = 0; group < groups(); ++group) {
-      const Moments moments = with_batch(group, ConstView<Scalar>{trace.samples});
-      mean_.matrix()(group) = moments.mean;
-      squares_.matrix()(group) = moments.squares;
+  void update_statistics(const Point<Scalar>& at) override {
+    for (Index first = 0; first < groups(); first += piece_size()) {
+      with_piece(first,
+                 [&](const auto& piece) { piece.with(at.x).store(&mean_.matrix()(first), &squares_.matrix()(first)); });
     }
-    count_ += static_cast<std::uint64_t>(trace.samples.cols());
+    count_ += static_cast<std::uint64_t>(at.x.cols());
   }
 
  private:
-  struct Moments {
-    double mean;
-    double squares;
-    double deviation;
+  /// Some features, or one channel of images: what has statistics of its own is a group.
+  template <int n>
+  struct Piece {
+    using Moments = detail::RunningMoments<n>;
+
+    Moments moments() const { return {&layer.mean_.value()(first), &layer.squares_.value()(first), groups}; }
+
+    /// The moments of all samples before a batch, and of it.
+    Moments with(ConstView<Scalar> x) const {
+      Moments result = moments();
+      double seen = layer.seen();
+      for (Index t = 0; t < x.cols(); ++t) {
+        const Scalar* const own = x.address(first * plane, t);
+        for (Index i = 0; i < plane; ++i, ++seen) result.add(own + i, seen);
+      }
+      return result;
+    }
+
+    detail::Standardization<Scalar, n> standardize(const Moments& by, double seen, ConstView<Scalar> x,
+                                                   View<Scalar> y) const {
+      const detail::Standardization<Scalar, n> result{by.mean(), by.deviation(seen), groups};
+      for (Index t = 0; t < x.cols(); ++t) {
+        const Scalar* const in = x.address(first * plane, t);
+        Scalar* const out = y.address(first * plane, t);
+        for (Index i = 0; i < plane; ++i) result.apply(in + i, out + i);
+      }
+      return result;
+    }
+
+    const Layer& layer;
+    Index first;   // group
+    Index groups;  // n at most
+    Index plane;   // values of a group in a sample; 1 if there are several groups
   };
+
+  static constexpr int features_of_piece = 32;
 
   Index groups() const { return mean_.value().rows(); }
   Index plane() const { return shape_.size() / groups(); }
-  Index first(Index group) const { return group * plane(); }
-  /// Values that the statistics are of.
-  double seen() const { return static_cast<double>(count_) * static_cast<double>(plane()); }
+  Index piece_size() const { return plane() == 1 ? features_of_piece : 1; }
+  /// Values of each group that the statistics are of, with those of some samples more.
+  double seen(Index samples = 0) const {
+    return (static_cast<double>(count_) + static_cast<double>(samples)) * static_cast<double>(plane());
+  }
+
+  /// Calls body with the piece whose first group this is.
+  template <class Body>
+  void with_piece(Index first, Body&& body) const {
+    if (plane() == 1) {
+      body(Piece<features_of_piece>{*this, first, std::min<Index>(features_of_piece, groups() - first), 1});
+    } else {
+      body(Piece<1>{*this, first, 1, plane()});
+    }
+  }
 
   template <class Body>
-  void by_group(const Worker<Scalar>& worker, Index samples, Body&& body) const {
-    worker.parallel_ranges(groups(), samples * plane(), [&](Index from, Index count) {
-      for (Index group = from; group < from + count; ++group) body(group);
+  void by_piece(const Worker<Scalar>& worker, Index samples, Body&& body) const {
+    const Index size = piece_size();
+    worker.parallel_ranges((groups() + size - 1) / size, samples * plane() * size, [&](Index from, Index count) {
+      for (Index i = from; i < from + count; ++i) with_piece(i * size, body);
     });
   }
 
-  /// The statistics of all samples before this batch, and of it.
-  Moments with_batch(Index group, ConstView<Scalar> x) const {
-    Moments moments{mean_.value()(group), squares_.value()(group), 1};
-    double seen = this->seen();
-    for (Index t = 0; t < x.cols(); ++t) {
-      const Scalar* const own = x.address(first(group), t);
-      for (Index i = 0; i < plane(); ++i) {
-        detail::add_to_moments(static_cast<double>(own[i]), seen, moments.mean, moments.squares);
-        ++seen;
-      }
+  void rescale(const Point<Scalar>& at, ConstView<Scalar> in, View<Scalar> out) const {
+    for (Index t = 0; t < in.cols(); ++t) {
+      for (Index i = 0; i < in.rows(); ++i) out(i, t) = in(i, t) * at.trace.batch(i / plane(), 0);
     }
-    moments.deviation = detail::deviation_of(seen, moments.squares);
-    return moments;
-  }
-
-  void apply(Index group, const Moments& moments, ConstView<Scalar> x, View<Scalar> y) const {
-    const double moderate = detail::moderate_size<Scalar>(moments.mean, moments.deviation);
-    for (Index t = 0; t < x.cols(); ++t) {
-      const Scalar* const in = x.address(first(group), t);
-      Scalar* const out = y.address(first(group), t);
-      for (Index i = 0; i < plane(); ++i) {
-        out[i] = detail::standardized(in[i], moments.mean, moments.deviation, moderate,
-                                      [&](double difference) { return difference / moments.deviation; });
-      }
-    }
-  }
-
-  void rescale(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> in, View<Scalar> out) const {
-    by_group(worker, in.cols(), [&](Index group) {
-      const Scalar scale = at.trace.batch.address(group, 0)[0];
-      for (Index t = 0; t < in.cols(); ++t) {
-        for (Index i = 0; i < plane(); ++i) {
-          *out.address(first(group) + i, t) = *in.address(first(group) + i, t) * scale;
-        }
-      }
-    });
   }
 
   Standardize config_;

@@ -124,12 +124,12 @@ class Block {
   }
 
   void update_statistics(const BlockPoint<Scalar>& at) const {
-    for (Index k = 0; k < size(); ++k) (*this)[k].update_statistics(point(at, k).trace);
+    for (Index k = 0; k < size(); ++k) (*this)[k].update_statistics(point(at, k));
   }
 
   bool statistics_stay_finite(const BlockPoint<Scalar>& at) const {
     for (Index k = 0; k < size(); ++k) {
-      if (!(*this)[k].statistics_stay_finite(point(at, k).trace)) return false;
+      if (!(*this)[k].statistics_stay_finite(point(at, k))) return false;
     }
     return true;
   }

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <altmin/io/file.hpp>
+#include <altmin/core/file.hpp>
 #include <csignal>
 #include <fstream>
 #include <stdexcept>
@@ -13,7 +13,8 @@
 #include <system_error>
 
 #include "catch.hpp"
-#include "support.hpp"
+#include "folder.hpp"
+#include "message_of.hpp"
 
 using altmin::Error;
 using altmin::FormatError;
@@ -21,7 +22,7 @@ using altmin::OutputFile;
 using altmin::read_file;
 using Catch::Matchers::ContainsSubstring;
 using support::Folder;
-using support::message;
+using support::message_of;
 
 namespace {
 
@@ -106,7 +107,7 @@ TEST_CASE("a disk that takes no more leaves the old file, and says why", "[file]
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
   const struct ::rlimit small { 1000, limit.rlim_max };
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  const std::string told = message<Error>([&] { file.write(std::string(5000, 'x')); });
+  const std::string told = message_of<Error>([&] { file.write(std::string(5000, 'x')); });
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
   std::signal(SIGXFSZ, before);
   CHECK(told == "cannot write " + folder.file("a") + ": File too large");
@@ -117,7 +118,7 @@ TEST_CASE("a disk that takes no more leaves the old file, and says why", "[file]
 TEST_CASE("what cannot be written is found out early", "[file]") {
   const Folder folder;
   const std::string inside = folder.file("nowhere/a");
-  CHECK(message<Error>([&] { OutputFile{inside}.require_writable(); }) ==
+  CHECK(message_of<Error>([&] { OutputFile{inside}.require_writable(); }) ==
         "cannot write " + inside + ": No such file or directory");
   CHECK_THROWS_WITH(OutputFile{folder.file("")}, ContainsSubstring("it is not a file"));
 }
@@ -149,10 +150,10 @@ TEST_CASE("a link to what is not there yet stays a link", "[file]") {
   CHECK(folder.files() == 2);
 
   std::filesystem::create_symlink("loop", folder.file("loop"));
-  CHECK(message<Error>([&] { OutputFile{folder.file("loop")}; }) ==
+  CHECK(message_of<Error>([&] { OutputFile{folder.file("loop")}; }) ==
         "cannot write " + folder.file("loop") + ": Too many levels of symbolic links");
   std::filesystem::create_symlink("nowhere/a", folder.file("lost"));
-  CHECK(message<Error>([&] { OutputFile{folder.file("lost")}.require_writable(); }) ==
+  CHECK(message_of<Error>([&] { OutputFile{folder.file("lost")}.require_writable(); }) ==
         "cannot write " + folder.file("lost") + ": No such file or directory");
 }
 
@@ -207,9 +208,9 @@ TEST_CASE("a read-only file is not replaced, by root neither", "[file]") {
   for (const char* name : {"a", "link"}) {
     const OutputFile file{folder.file(name)};
     const std::string told = "cannot write " + folder.file(name) + ": it is read-only";
-    CHECK(message<Error>([&] { file.require_writable(); }) == told);
-    CHECK(message<Error>([&] { file.write("new"); }) == told);
-    CHECK(message<Error>([&] { file.replace([](const std::string&) { FAIL("called"); }); }) == told);
+    CHECK(message_of<Error>([&] { file.require_writable(); }) == told);
+    CHECK(message_of<Error>([&] { file.write("new"); }) == told);
+    CHECK(message_of<Error>([&] { file.replace([](const std::string&) { FAIL("called"); }); }) == told);
   }
   CHECK(read_file(folder.file("a")) == "old");
   CHECK(mode_of(folder.file("a")) == 0444U);
@@ -224,7 +225,7 @@ TEST_CASE("devices, pipes and descriptors are written in place", "[file]") {
   null.write("nothing");
   null.replace([](const std::string& path) { std::ofstream{path} << "nothing"; });
   CHECK(std::filesystem::is_character_file("/dev/null"));
-  CHECK(message<Error>([] { OutputFile{"/dev/full"}.write("x"); }) ==
+  CHECK(message_of<Error>([] { OutputFile{"/dev/full"}.write("x"); }) ==
         "cannot write /dev/full: No space left on device");
 
   const Pipe pipe;
@@ -234,7 +235,7 @@ TEST_CASE("devices, pipes and descriptors are written in place", "[file]") {
   into.write("first ");
   into.replace([](const std::string& path) { std::ofstream{path} << "second"; });
   CHECK(pipe.read() == "first second");
-  CHECK(message<Error>([&] { OutputFile{pipe.path(0)}.require_writable(); }) ==
+  CHECK(message_of<Error>([&] { OutputFile{pipe.path(0)}.require_writable(); }) ==
         "cannot write " + pipe.path(0) + ": it is open for reading alone");
   CHECK_THROWS_WITH(OutputFile{"/dev/fd/987654"}.require_writable(), ContainsSubstring("Bad file descriptor"));
 
@@ -266,7 +267,8 @@ TEST_CASE("devices, pipes and descriptors are written in place", "[file]") {
 
 TEST_CASE("what cannot be read says why", "[file]") {
   const Folder folder;
-  CHECK(message<FormatError>([&] { read_file(folder.file("a")); }) == folder.file("a") + ": No such file or directory");
+  CHECK(message_of<FormatError>([&] { read_file(folder.file("a")); }) ==
+        folder.file("a") + ": No such file or directory");
   CHECK_THROWS_WITH(read_file(folder.file("")), ContainsSubstring("it is not a file"));
   CHECK_THROWS_WITH(read_file("/dev/zero"), ContainsSubstring("it is not a file"));
 }
@@ -276,7 +278,7 @@ TEST_CASE("of two who write one file at a time, the second is refused", "[file]"
   const OutputFile file{folder.file("a")};
   file.replace([&](const std::string& path) {
     std::ofstream{path} << "first";
-    CHECK(message<Error>([&] { OutputFile{folder.file("a")}.write("second"); }) ==
+    CHECK(message_of<Error>([&] { OutputFile{folder.file("a")}.write("second"); }) ==
           "cannot write " + folder.file("a") + ": something else is writing it");
   });
   CHECK(read_file(folder.file("a")) == "first");
@@ -291,7 +293,7 @@ TEST_CASE("what a killed writer left behind is removed", "[file]") {
   CHECK(folder.files() == 1);
 
   std::filesystem::create_symlink("a", folder.file("b.part"));  // none of ours
-  CHECK(message<Error>([&] { OutputFile{folder.file("b")}.write("other"); }) ==
+  CHECK(message_of<Error>([&] { OutputFile{folder.file("b")}.write("other"); }) ==
         "cannot write " + folder.file("b") + ": " + folder.file("b.part") + " is in the way");
   CHECK(read_file(folder.file("a")) == "new");
 }
