@@ -2,8 +2,8 @@
 
 /// Component `io`: model files and checkpoints. Links nlohmann_json, and needs a POSIX system.
 
-#include "altmin/io/checkpoint.hpp"
 #include "altmin/core/file.hpp"
+#include "altmin/io/checkpoint.hpp"
 #include "altmin/io/kinds.hpp"
 #include "altmin/io/model.hpp"
 #include "altmin/io/options.hpp"
