@@ -18,8 +18,8 @@
 namespace altmin {
 
 /// How a layer takes part in the division of a network into blocks: a code (auxiliary variable) stands after every map
-/// and the normalization that directly follows it.
-enum class Role { map, normalization, nonlinearity };
+/// and the normalization that directly follows it. A skip ends a block and adds the block's input, see Skip.
+enum class Role { map, normalization, nonlinearity, skip };
 
 /// What is known of a layer before its sizes are.
 struct LayerTraits {

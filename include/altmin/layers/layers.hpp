@@ -14,3 +14,4 @@
 #include "altmin/layers/layer_stack.hpp"   // IWYU pragma: export
 #include "altmin/layers/max_pool2d.hpp"    // IWYU pragma: export
 #include "altmin/layers/recurrent.hpp"     // IWYU pragma: export
+#include "altmin/layers/skip.hpp"          // IWYU pragma: export
