@@ -385,6 +385,11 @@ TEST_CASE("a file of the first release of version 1 stays readable", "[model]") 
   CHECK(*saved.network.algorithm().options<AmMemFull>() == options);
 }
 
+TEST_CASE("a stored residual network predicts as it did", "[model]") {
+  const auto net = load_model<float>(stored + "residual.safetensors");
+  CHECK(stored_predictions(net).isApprox(stored_outputs("residual.txt"), 1e-5));
+}
+
 TEST_CASE("models and checkpoints of version 1 keep their options and predictions, and go on", "[model]") {
   const auto check = [](const std::string& name, const auto& options, const auto& see) {
     INFO(name);
