@@ -18,54 +18,58 @@ std::vector<altmin::Index> hidden_units(const Options& options) {
   return std::vector<altmin::Index>(static_cast<std::size_t>(*options.depth), options.hidden.front());
 }
 
-/// Fully connected: Dense - BatchNorm (by --batch-norm) - activation for each hidden layer, then one output a class.
-/// Initial weights are multiplied by `gain`.
-template <class Activation>
-Layers fully_connected(const Options& options, altmin::Shape input, altmin::Index outputs, const Activation& activation,
-                       double gain = 1) {
-  Layers layers{input};
-  for (const altmin::Index units : hidden_units(options)) {
-    layers.add(altmin::Dense{units, true, altmin::Initialization::he_uniform, gain});
-    if (options.batch_norm) layers.add(altmin::BatchNorm{});
-    layers.add(activation);
-  }
-  return layers.add(altmin::Dense{outputs, true, altmin::Initialization::he_uniform, gain});
+/// A map into hidden units. Below a leaky ReLU: orthogonal weights that preserve the size of a signal, without which a
+/// plain network of a hundred layers learns slowly.
+altmin::Dense hidden_map(const Options& options, altmin::Index units) {
+  if (!options.leaky_slope) return {units};
+  const double gain = 1 / std::sqrt(1 + *options.leaky_slope * *options.leaky_slope);
+  return {units, true, altmin::Initialization::orthogonal, gain};
 }
 
-/// Initial weights below a leaky ReLU, against those below a ReLU.
-double leaky_gain(const Options& options) { return 1 / std::sqrt(1 + std::pow(options.leaky_slope.value_or(0), 2)); }
+/// ReLU, or by --leaky-slope a leaky one.
+void add_relu(const Options& options, Layers& layers) {
+  if (options.leaky_slope) {
+    layers.add(altmin::LeakyRelu{*options.leaky_slope});
+  } else {
+    layers.add(altmin::Relu{});
+  }
+}
+
+/// Fully connected: Dense - BatchNorm (by --batch-norm) - activation for each hidden layer, then one output a class.
+Layers fully_connected(const Options& options, altmin::Shape input, altmin::Index outputs,
+                       const std::function<void(const Options&, Layers&)>& add_activation) {
+  Layers layers{input};
+  for (const altmin::Index units : hidden_units(options)) {
+    layers.add(hidden_map(options, units));
+    if (options.batch_norm) layers.add(altmin::BatchNorm{});
+    add_activation(options, layers);
+  }
+  return layers.add(altmin::Dense{outputs});
+}
 
 Layers mlp(const Options& options, altmin::Shape input, altmin::Index outputs) {
-  if (!options.leaky_slope) return fully_connected(options, input, outputs, altmin::Relu{});
-  return fully_connected(options, input, outputs, altmin::LeakyRelu{*options.leaky_slope}, leaky_gain(options));
+  return fully_connected(options, input, outputs, add_relu);
 }
 
 Layers sign(const Options& options, altmin::Shape input, altmin::Index outputs) {
-  return fully_connected(options, input, outputs, altmin::Sign{});
+  return fully_connected(options, input, outputs, [](const Options&, Layers& layers) { layers.add(altmin::Sign{}); });
 }
 
 /// A map into as many units as --hidden says first, --depth residual layers of these, each of a branch that adds
 /// 1 / depth to the square of a signal at first, and one output a class.
 Layers resmlp(const Options& options, altmin::Shape input, altmin::Index outputs) {
   const std::vector<altmin::Index> hidden = hidden_units(options);
-  const altmin::Dense map{hidden.front(), true, altmin::Initialization::he_uniform, leaky_gain(options)};
+  const altmin::Dense map = hidden_map(options, hidden.front());
   const altmin::Skip skip{1 / std::sqrt(static_cast<double>(hidden.size()))};
   Layers layers{input};
-  const auto add_activation = [&] {
-    if (options.leaky_slope) {
-      layers.add(altmin::LeakyRelu{*options.leaky_slope});
-    } else {
-      layers.add(altmin::Relu{});
-    }
-  };
   layers.add(map);
   for (std::size_t l = 0; l < hidden.size(); ++l) {
-    add_activation();
+    add_relu(options, layers);
     layers.add(map);
     if (options.batch_norm) layers.add(altmin::BatchNorm{});
     layers.add(skip);
   }
-  add_activation();
+  add_relu(options, layers);
   return layers.add(altmin::Dense{outputs});
 }
 
