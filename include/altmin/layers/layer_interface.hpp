@@ -19,8 +19,9 @@ namespace altmin {
 
 /// How a layer takes part in the division of a network into blocks: a code (auxiliary variable) stands after every map
 /// and the normalization that directly follows it. Preprocessing stands before the first map and is evaluated once a
-/// step, for all samples of the batch together; no residual passes it.
-enum class Role { map, normalization, nonlinearity, preprocessing };
+/// step, for all samples of the batch together; no residual passes it. A skip ends a block and adds the block's input,
+/// see Skip.
+enum class Role { map, normalization, nonlinearity, preprocessing, skip };
 
 /// What is known of a layer before its sizes are.
 struct LayerTraits {

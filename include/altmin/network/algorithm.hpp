@@ -154,6 +154,9 @@ class Algorithm {
     return rules_[std::size_t(l)].template as<Rule>();
   }
 
+  /// How the layers are divided into blocks, see divide_into_blocks().
+  const std::vector<BlockRange>& blocks() const { return workspace_.ranges(); }
+
   /// The codes of the last step, from the input up, features x samples: of the forward pass, and as they were moved.
   Index code_count() const { return workspace_.code_count(); }
   ConstView<Scalar> forward_code(Index l) const { return workspace_[l].output.view(); }
@@ -255,6 +258,9 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
     auto& response = workspace_[l].response;
     response.fit(context.x.cols(), context.x.cols());
     rule->response(context.worker, block, at, response.view());
+    // A Skip's factor stands between map and output on the way down, and again on the way up.
+    const Scalar squared = block.branch() * block.branch();
+    if (squared != Scalar(1)) detail::scale<Scalar>(squared, response.view(), response.view());
   }
   report.status = signal_->propagate(context, workspace_);
   if (!report) return report;

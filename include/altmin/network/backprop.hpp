@@ -31,8 +31,8 @@ class Backprop::Signal : public SignalBase<Signal<Scalar>, Scalar> {
       const auto block = workspace.block(context.layers, l);
       auto& below = workspace[l - 1].residual;
       below.fit(block.inputs(), samples);
-      block.backward(context.worker, workspace.forward_point(context, l), 0, block.size(), workspace[l].residual.view(),
-                     below.view(), workspace[l].between);
+      block.backward(context.worker, workspace.forward_point(context, l), workspace[l].residual.view(), below.view(),
+                     workspace[l].between);
       backward_in_time(context.worker, workspace.block(context.layers, l - 1), workspace.forward_point(context, l - 1),
                        below.view(), workspace[l - 1].between);
     }

@@ -179,8 +179,8 @@ CodeSums CodeProblem<Scalar>::for_each_slice(
 template <class Scalar>
 CodeSums CodeProblem<Scalar>::evaluate(const Worker<Scalar>& worker, CodeScratch<Scalar>& scratch) const {
   detail::add<Scalar>(worker, forward.x, solution.displacement, solution.code);
-  block.difference(worker, forward, 0, block.size(), solution.displacement, moved_with_output(scratch),
-                   scratch.change.view(), scratch.between);
+  block.difference(worker, forward, solution.displacement, moved_with_output(scratch), scratch.change.view(),
+                   scratch.between);
   return finish(scratch.change.view());
 }
 

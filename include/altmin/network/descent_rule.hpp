@@ -69,7 +69,8 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const Point<Scalar> at = step.block.point(step.signal.at, beside_.map());
     // What the map's output lacks for the block to produce its code.
     output_residual_.fit(layer.output().size(), at.x.cols());
-    output_residual_.view() = static_cast<Scalar>(step.signal.residual_scale) * step.signal.residual;
+    const double share = static_cast<double>(step.block.branch());
+    output_residual_.view() = static_cast<Scalar>(step.signal.residual_scale / share) * step.signal.residual;
     for (Index k = step.block.top(); k > beside_.map(); --k) {
       step.block[k].invert(worker, step.block.point(step.signal.at, k), output_residual_.view(),
                            output_residual_.view());

@@ -140,6 +140,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
         block[k].forward(worker, block.point(fresh, k));
       }
     }
+    block.add_input(worker, fresh);
     const auto& code = workspace.code(l);
     detail::scaled_difference<Scalar>(Scalar(1), workspace[l].output.view(), residual, residual);
     detail::scaled_difference<Scalar>(-code.target_scale, code.target(), residual, residual);

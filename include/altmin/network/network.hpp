@@ -252,6 +252,7 @@ class Network {
   StepScales scales_;
   mutable Workers<Scalar> workers_;
   Scratch<Scalar> inference_;  // of predict_one()
+  Buffer<Scalar> skipped_;     // the same: the input of a block that skips
 };
 
 template <class Scalar>
@@ -344,9 +345,19 @@ ConstView<Scalar> Network<Scalar>::predict_one(const ConstRef<Scalar>& x) {
   const FlushDenormals flush;
   ConstView<Scalar> value{x};
   workers_.lend([&](const Worker<Scalar>& worker) {
-    for (Index i = 0; i < layers_.size(); ++i) {
-      const View<Scalar> output = inference_.between(i, layers_[i].output().size(), 1);
-      layers_[i].predict(worker, value, output);
+    for (const BlockRange& block : algorithm_.blocks()) {
+      if (block.skips) {
+        skipped_.fit(value.rows(), 1);
+        detail::copy<Scalar>(value, skipped_.view());
+      }
+      for (Index i = block.first; i < block.first + block.count; ++i) {
+        const View<Scalar> output = inference_.between(i, layers_[i].output().size(), 1);
+        layers_[i].predict(worker, value, output);
+        value.rebind(output);
+      }
+      if (!block.skips) continue;
+      const View<Scalar> output = inference_.between(block.first + block.count, value.rows(), 1);
+      detail::scaled_sum<Scalar>(worker, static_cast<Scalar>(block.branch), value, skipped_.view(), output);
       value.rebind(output);
     }
   });
@@ -361,10 +372,15 @@ void Network<Scalar>::predict_into(const Worker<Scalar>& worker, ConstView<Scala
     const Index count = std::min(chunk, x.cols() - first);
     Matrix<Scalar> in = x.slice(first, count);
     Matrix<Scalar> out;
-    for (const auto& layer : layers_) {
-      out.resize(layer.output().size(), count);
-      layer.predict(own, in, out);
-      in.swap(out);
+    Matrix<Scalar> skipped;
+    for (const BlockRange& block : algorithm_.blocks()) {
+      if (block.skips) skipped = in;
+      for (Index k = block.first; k < block.first + block.count; ++k) {
+        out.resize(layers_[k].output().size(), count);
+        layers_[k].predict(own, in, out);
+        in.swap(out);
+      }
+      if (block.skips) detail::scaled_sum<Scalar>(own, static_cast<Scalar>(block.branch), in, skipped, in);
     }
     y.middleCols(first, count) = in;
   });

@@ -46,8 +46,8 @@ class WeightRuleInterface {
   /// Whether response() is implemented: signals that solve for all codes together require it.
   virtual bool has_response() const { return false; }
   /// k_ij = learning_rate a_i' P a_j (without rate_scale) for the samples i and j of the batch that was observed
-  /// (samples x samples): how far sample i's output moves along sample j's residual, a being the inputs of the block's
-  /// map and P this rule's metric.
+  /// (samples x samples): how far the map's output of sample i moves along sample j's residual there, a being the
+  /// inputs of the map and P this rule's metric.
   virtual void response(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, View<Scalar>) const {}
 
   /// Computes the gradients into step.memory.gradients, and may write working memory of the rule. Changes neither
