@@ -28,6 +28,9 @@ struct LayerTraits {
   bool couples_samples = false;
   /// Whether f(x + dx) - f(x) is the same for every x: backward() and difference() then read neither x nor y.
   bool affine = false;
+  /// Of a layer that couples samples: whether it sums over ranks (Worker::sum) what it sums over the batch. Without it
+  /// a network trains on one rank alone.
+  bool sums_over_ranks = false;
 };
 
 /// What a layer stores of one evaluation for backward(), beyond its input and output.
@@ -43,6 +46,7 @@ struct TraceShape {
   Index batch_rows = 0;     // of Trace::batch
   Index batch_columns = 0;  // of Trace::batch
   bool of_input = false;    // whether it depends on the input, or only on the training step (a dropout mask)
+  Index draws = 0;          // numbers (Random::next) that draw() takes for a sample, as many for each
 };
 
 /// A map as a matrix product (im2col): the columns that its input becomes, their length, and how many a sample makes. A
@@ -172,7 +176,7 @@ class LayerInterface {
 
   virtual TraceShape trace_shape() const { return {}; }
 
-  /// Draws what is random in a training step, once a step.
+  /// Draws what is random in a training step, once a step, sample after sample.
   virtual void draw(Random&, const Trace<Scalar>&) const {}
 
   /// Writes point.y and point.trace, from point.x.
