@@ -168,3 +168,26 @@ TEST_CASE("ranks: any number trains as one does", "[ranks]") {
   SECTION("centred Adam") { check(altmin::Pair{altmin::Backprop{}, altmin::CentredAdamRule{}}); }
   SECTION("backprop with a memory") { check(altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}}); }
 }
+
+TEST_CASE("ranks: convolutions, sequences and dropout", "[ranks]") {
+  const auto check = [&](const altmin::Layers<double>& layers, Index features, int steps) {
+    const Problem<double> problem{features, 3, 40};
+    check_ranks(network_maker(layers, altmin::AmAdam{}), problem, 11, steps);
+    check_ranks(network_maker(layers, altmin::Adam{}), problem, 11, steps);
+    check_ranks(network_maker(layers, mem()), problem, 11, steps);
+    check_ranks(network_maker(layers, altmin::AmMemFull{}), problem, 11, steps);
+  };
+  SECTION("convolutional") {
+    altmin::Layers<double> layers{altmin::Shape{1, 8, 8}};
+    layers.add(altmin::Conv2d{4, 3}).add(altmin::MaxPool2d{}).add(altmin::Relu{});
+    layers.add(altmin::Conv2d{5, 3, 1, 1, false}).add(altmin::BatchNorm{}).add(altmin::Tanh{}).add(altmin::Dense{3});
+    check(layers, 64, 20);
+  }
+  SECTION("recurrent") { check(support::recurrent<double>(4, 3, 5, 3), 12, 50); }
+  SECTION("dropout") {
+    altmin::Layers<double> layers{12};
+    layers.add(altmin::Dense{9}).add(altmin::Dropout{0.3}).add(altmin::Tanh{}).add(altmin::Dense{7});
+    check(layers.add(altmin::Tanh{}).add(altmin::Dropout{}).add(altmin::Dense{3}), 12, 50);
+  }
+  SECTION("signs") { check(support::sign_net<double>({12, 9, 8, 3}), 12, 50); }
+}

@@ -86,7 +86,7 @@ class Worker {
   /// Replaces each number by its sum over all ranks. All ranks call it alike, outside of loops on several threads.
   template <class Number>
   void sum(Number* numbers, Index count) const {
-    if (share_ != nullptr) share_->communicator()->sum(numbers, count);
+    if (share_ != nullptr && count > 0) share_->communicator()->sum(numbers, count);
   }
   /// The same for a matrix that is stored without gaps.
   void sum(View<Scalar> matrix) const { sum(matrix.data(), matrix.size()); }
