@@ -57,9 +57,9 @@ inline int run_on_mpi(const std::string& name, std::ostream& errors, FunctionRef
   } catch (...) {
     sentence = "an exception of unknown kind";
   }
-  const std::string rank = "rank " + detail::text(communicator.rank()) + ": ";
   const bool named = sentence.rfind("rank ", 0) == 0;  // an error that ranks agreed on says which one it is from
-  errors << name << ": " << (named ? "" : rank) << sentence << std::endl;
+  const std::string rank = named ? "" : "rank " + detail::text(communicator.rank()) + ": ";
+  errors << name + ": " + rank + sentence + "\n" << std::flush;  // in one piece: ranks share a stream
   MpiEnvironment::abort();
 }
 
