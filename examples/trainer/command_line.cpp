@@ -114,6 +114,11 @@ void add_flags(CLI::App& app, Options& options) {
          "continue from a checkpoint, to the same bits as if the run had not stopped; its options apply, and need "
          "not be given; --epochs may be raised")
       ->type_name("FILE");
+#ifdef ALTMIN_TRAINER_MPI
+  app.add_flag(
+      "--distributed", options.distributed,
+      "under mpirun: train one network on all ranks, each on its share of every batch; rank 0 prints and saves");
+#endif
   app.add_flag("--quiet", options.quiet, "no progress and no tables: only the line of JSON");
 }
 

@@ -48,6 +48,7 @@ struct Options {
   altmin::Index save_every = 0;
   std::string resume;
   bool quiet = false;
+  bool distributed = false;
 
   /// The options that decide the result, by their flags: a checkpoint stores them.
   template <class Visit, class... Self>

@@ -23,10 +23,12 @@ class Backprop::Signal : public SignalBase<Signal<Scalar>, Scalar> {
  public:
   Signal(const Backprop&, const LayerStack<Scalar>&) {}
 
+  bool sums_over_ranks() const override { return true; }
+
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override {
     const Index samples = context.x.cols();
     const View<Scalar> residual = workspace[workspace.last()].residual.view();
-    detail::scale<Scalar>(Scalar(1) / static_cast<Scalar>(samples), residual, residual);
+    detail::scale<Scalar>(Scalar(1) / static_cast<Scalar>(context.samples()), residual, residual);
     for (Index l = workspace.last(); l > 0; --l) {
       const auto block = workspace.block(context.layers, l);
       auto& below = workspace[l - 1].residual;

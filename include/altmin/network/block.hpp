@@ -164,12 +164,12 @@ class Block {
   /// Takes memory for a batch.
   void fit(Evaluation<Scalar>& evaluation, Index samples) const;
 
-  void draw(Random& random, const BlockPoint<Scalar>& at) const {
-    for (Index k = 0; k < size(); ++k) (*this)[k].draw(random, point(at, k).trace);
-  }
+  /// Draws what is random in a step. With several ranks, `random` is the same on all of them, before and after, and a
+  /// sample's numbers are those that it has on one rank. Throws an Error for a layer that draws other than it says.
+  void draw(const Worker<Scalar>& worker, Random& random, const BlockPoint<Scalar>& at) const;
 
-  void update_statistics(const BlockPoint<Scalar>& at) const {
-    for (Index k = 0; k < size(); ++k) (*this)[k].update_statistics(point(at, k));
+  void update_statistics(const Worker<Scalar>& worker, const BlockPoint<Scalar>& at) const {
+    for (Index k = 0; k < size(); ++k) (*this)[k].update_statistics(worker, point(at, k));
   }
 
   bool statistics_stay_finite(const BlockPoint<Scalar>& at) const {
@@ -270,6 +270,33 @@ void Block<Scalar>::fit(Evaluation<Scalar>& evaluation, Index samples) const {
     evaluation.sample_traces[k].fit(trace.samples, samples);
     evaluation.batch_traces[k].fit(trace.batch_rows, trace.batch_columns);
     if (k < evaluation.outputs.size()) evaluation.outputs[k].fit(layer.output().size(), samples);
+  }
+}
+
+template <class Scalar>
+void Block<Scalar>::draw(const Worker<Scalar>& worker, Random& random, const BlockPoint<Scalar>& at) const {
+  const BatchShare* const share = worker.share();
+  for (Index k = 0; k < size(); ++k) {
+    const auto& layer = (*this)[k];
+    const auto trace = point(at, k).trace;
+    if (share == nullptr) {
+      layer.draw(random, trace);
+      continue;
+    }
+    const auto skip = [draws = layer.trace_shape().draws](Random& numbers, Index samples) {
+      numbers.skip(static_cast<std::uint64_t>(samples * draws));
+    };
+    Random own = random;
+    Random expected = random;
+    skip(own, share->first());
+    skip(expected, share->first() + at.x.cols());
+    layer.draw(own, trace);
+    if (at.x.cols() > 0 && own.state() != expected.state()) {
+      throw Error("layer " + detail::text(range_.first + k) + " (" + layer.name() +
+                  "): expected draw() to take as many random numbers a sample as TraceShape::draws says, " +
+                  detail::text(layer.trace_shape().draws) + ", got others");
+    }
+    skip(random, share->total());
   }
 }
 

@@ -135,6 +135,8 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
     return sums;
   }
 
+  bool sums_over_ranks() const override { return true; }
+
   DescentSteps steps_in_time(const CodePenalties& penalties, Index) const override {
     return {options_.iterations, rate(penalties), options_.momentum};
   }

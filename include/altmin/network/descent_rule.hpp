@@ -80,6 +80,11 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     solve(worker, map, at);
   }
 
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    Gradients<Scalar>::sum(worker, step);
+  }
+
   bool stays_finite(const BlockStep<Scalar>& step) const override {
     if (!beside_.rule().stays_finite(step)) return false;
     if (beside_.map() < 0 || LoweredMap<Scalar>{step.block[beside_.map()]}.frozen()) return true;
@@ -127,7 +132,7 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       weight.middleCols(first, columns) = parameter.value();
     });
     if (!next_) next_.emplace(weight.rows(), weight.cols());
-    if (memory_) {
+    if (memory_ && worker.is_first_rank()) {  // what is remembered counts once in the sum over ranks
       next_->forget_from(*memory_, options_.forgetting);
     } else {
       next_->clear();
@@ -138,6 +143,7 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       codes_.view() += residual_.view().slice(first, a.cols());
       next_->add_part(worker, a, codes_.view(), options_.forgetting);
     });
+    next_->sum_over_ranks(worker);
     next_->descend(worker, weight, options_.lambda_weight, options_.sweeps, options_.sweep_tolerance,
                    map.weight_inputs());
   }
