@@ -59,6 +59,14 @@ struct Model {
   }
 };
 
+/// The algorithm with so many steps on each code; with one, it is the first-order limit.
+template <class Options>
+Options with_code_iterations(Options options, int iterations) {
+  options.code_iterations = iterations;
+  options.weight_inputs = iterations == 1 ? altmin::WeightInputs::forward : altmin::WeightInputs::updated;
+  return options;
+}
+
 /// Operations of the products in one step of backprop (code_iterations = 0), or of alternating minimization by the
 /// cheaper way down to each code (see CodeDescent).
 inline double operations(const Model& model, Index batch, int code_iterations) {

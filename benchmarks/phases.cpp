@@ -14,7 +14,10 @@ using bench::Model;
 class Phases {
  public:
   Phases(const Model& model, int threads)
-      : layers_{initialized(model)}, data_{model, model.batch}, workers_{threads}, algorithm_{AmAdam{}, layers_} {}
+      : layers_{initialized(model)},
+        data_{model, model.batch},
+        workers_{threads},
+        algorithm_{bench::with_code_iterations(AmAdam{}, 5), layers_} {}
 
   // Each takes the same time in every step, if the phases before it have been run.
   void forward() { benchmark::DoNotOptimize(altmin::run_forward(context_, algorithm_.workspace())); }

@@ -7,8 +7,8 @@ namespace {
 using bench::Index;
 using bench::Model;
 
-void measure(benchmark::State& state, const Model& model, const altmin::AmAdam& options = {}) {
-  auto net = model.net(options, 1);
+void measure(benchmark::State& state, const Model& model, int iterations = 5) {
+  auto net = model.net(bench::with_code_iterations(altmin::AmAdam{}, iterations), 1);
   const bench::Data data{model, model.batch};
   for (int warm_up = 0; warm_up < 2; ++warm_up) net.step(data.x, data.y);
   const bench::Rate rate{state};
@@ -40,11 +40,7 @@ void measure(benchmark::State& state, const Model& model, const altmin::AmAdam& 
       ->Range(4, 1024)
       ->Complexity(benchmark::oN);
   bench::add("scaling/code-iterations",
-             [](benchmark::State& state) {
-               altmin::AmAdam options;
-               options.code_iterations = static_cast<int>(state.range());
-               measure(state, bench::tower("", 500, 2), options);
-             })
+             [](benchmark::State& state) { measure(state, bench::tower("", 500, 2), static_cast<int>(state.range())); })
       ->RangeMultiplier(2)
       ->Range(1, 16);
   return true;

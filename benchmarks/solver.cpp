@@ -36,9 +36,8 @@ void solve(benchmark::State& state, const AmAdam& options) {
 [[maybe_unused]] const bool added = [] {
   for (const double momentum : {0.0, 0.9}) {
     for (const int iterations : {1, 2, 5, 10, 20}) {
-      AmAdam options;
+      AmAdam options = bench::with_code_iterations(AmAdam{}, iterations);
       options.code_momentum = momentum;
-      options.code_iterations = iterations;
       bench::add("solver/momentum:" + altmin::detail::text(momentum) + bench::field("iterations", iterations),
                  [=](benchmark::State& state) { solve(state, options); });
     }

@@ -71,9 +71,9 @@ void add_steps(const Model& model, Index batch, int threads) {
   const auto name = [&](const std::string& algorithm) {
     return "step/" + algorithm + "/" + model.name + field("batch", batch);
   };
-  const auto alternating = [&](const std::string& algorithm, auto options, int iterations) {
-    options.code_iterations = iterations;
-    add_step(name(algorithm) + field("iterations", iterations), model, batch, options, threads, iterations);
+  const auto alternating = [&](const std::string& algorithm, const auto& options, int iterations) {
+    add_step(name(algorithm) + field("iterations", iterations), model, batch,
+             bench::with_code_iterations(options, iterations), threads, iterations);
   };
   alternating("am-adam", altmin::AmAdam{}, 1);
   alternating("am-adam", altmin::AmAdam{}, 5);

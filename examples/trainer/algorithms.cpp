@@ -43,6 +43,7 @@ void set_code_options(Config& config, const Options& options) {
     config.output_learning_rate = options.learning_rate.value_or(config.output_learning_rate);
     config.mu = options.mu.value_or(config.mu);
     config.code_iterations = options.code_iterations.value_or(config.code_iterations);
+    if (options.code_iterations.value_or(1) > 1) config.weight_inputs = altmin::WeightInputs::updated;
     config.code_learning_rate = options.code_learning_rate.value_or(config.code_learning_rate);
   } else if (options.mu || options.code_iterations || options.code_learning_rate) {
     throw UsageError("--mu, --code-iterations, --code-learning-rate: expected an algorithm with codes, got " +

@@ -102,7 +102,7 @@ struct Bench {
 TEMPLATE_TEST_CASE("one code iteration with forward inputs moves every layer along backprop's direction", "", float,
                    double) {
   const Problem<TestType> problem{12, 3, 20};
-  AmSgd am = plain(AmSgd{});
+  AmSgd am = plain(support::moving(AmSgd{}));
   am.output_learning_rate = 1;
   am.code_iterations = 1;
   am.code_learning_rate = 0.01;  // so that what is left of it at the lowest layer still moves a float
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("one code iteration with forward inputs moves every layer alo
 
 TEMPLATE_TEST_CASE("where codes do not move, hidden weights stand still exactly", "", float, double) {
   const Problem<TestType> problem{12, 3, 20};
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_learning_rate = 0;
   auto layers = Layers<TestType>{12};
   layers.add(Dropout{0.2}).add(Dense{9}).add(Relu{}).add(Dropout{0.3}).add(Dense{8}).add(Tanh{}).add(Dense{3});
@@ -143,7 +143,7 @@ TEMPLATE_TEST_CASE("where codes do not move, hidden weights stand still exactly"
 TEST_CASE("the code update minimises its objective") {
   // Identity activations make each code's problem a linear least squares problem, solved here in closed form.
   const Problem<double> problem{6, 3, 5};
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_iterations = 3000;
   am.preserve_scale = false;
   Layers<double> layers{6};
@@ -172,7 +172,7 @@ TEMPLATE_TEST_CASE("every code iteration brings the objective down, and the pena
   const Problem<TestType> problem{12, 3, 30};
   double before = std::numeric_limits<double>::infinity();
   for (const int iterations : {1, 2, 4, 8, 16}) {
-    AmAdam am;
+    AmAdam am = support::moving();
     am.code_iterations = iterations;
     am.code_momentum = 0;
     am.code_learning_rate = 0.02;
@@ -194,7 +194,7 @@ TEMPLATE_TEST_CASE("every code iteration brings the objective down, and the pena
 TEST_CASE("an exact least squares fit of one block never increases the objective") {
   // Coordinate descent without shrinkage, to convergence, on the whole batch: the block's penalty can only go down.
   const Problem<double> problem{6, 3, 60};
-  AmAdam am;
+  AmAdam am = support::moving();
   Bench<double> bench{mlp<double>({6, 5, 4, 3}), am, problem};
   for (int round = 0; round < 5; ++round) {
     bench.encode();
@@ -227,8 +227,8 @@ TEMPLATE_TEST_CASE("a weight update reads its own block and the codes at its end
   const auto poison = std::numeric_limits<TestType>::quiet_NaN();
   const auto layers = mlp<TestType>({12, 9, 8, 7, 3}, true);
   for (Index l = 0; l < 4; ++l) {
-    Bench<TestType> clean{layers, AmAdam{}, problem};
-    Bench<TestType> poisoned{layers, AmAdam{}, problem};
+    Bench<TestType> clean{layers, support::moving(), problem};
+    Bench<TestType> poisoned{layers, support::moving(), problem};
     for (auto* bench : {&clean, &poisoned}) {
       bench->encode();
       REQUIRE(bench->update_codes());
@@ -267,20 +267,21 @@ TEMPLATE_TEST_CASE("the scale of the signal survives thirty layers", "", float, 
   Layers<TestType> layers{20};
   for (int l = 0; l < 30; ++l) layers.add(Dense{20}).add(Relu{});
   layers.add(Dense{3});
-  Bench<TestType> bench{layers, AmAdam{}, problem};
+  Bench<TestType> bench{layers, support::moving(), problem};
   bench.encode();
   REQUIRE(bench.update_codes());
   const auto top = static_cast<double>(bench.algorithm.displacement(29).norm());
   const auto asked = static_cast<double>(bench.algorithm.target_displacement(0).norm());
   CHECK(asked == Approx(top).epsilon(1e-3));
 
-  const auto change = moves(layers, AmAdam{}, problem);  // Adam's first step is its rate, where epsilon is small enough
+  const auto change =
+      moves(layers, support::moving(), problem);  // Adam's first step is its rate, where epsilon is small enough
   CHECK(change[0].cwiseAbs().maxCoeff() == Approx(AmAdam{}.learning_rate).epsilon(1e-3));
 }
 
 TEST_CASE("the displacement is as precise in float as in double") {
   // Targets of 1e-7 and below: what subtracting two codes in float would drown in rounding.
-  AmAdam am;
+  AmAdam am = support::moving();
   am.preserve_scale = false;
   am.mu = 1e6;
   const Problem<float> problem{20, 3, 30};
@@ -306,7 +307,7 @@ TEST_CASE("the displacement is as precise in float as in double") {
 }
 
 TEST_CASE("mu grows by its increment until ten times its start") {
-  AmAdam am;
+  AmAdam am = support::moving();
   am.mu = 0.5;
   am.mu_increment = 2;
   const Problem<double> problem{4, 3, 8};
@@ -319,7 +320,7 @@ TEST_CASE("mu grows by its increment until ten times its start") {
 
 TEST_CASE("a code rate that would diverge gives way") {
   const Problem<double> problem{12, 3, 40};
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_learning_rate = 0.5;
   am.code_iterations = 40;
   for (const bool limited : {true, false}) {
@@ -331,9 +332,28 @@ TEST_CASE("a code rate that would diverge gives way") {
   }
 }
 
+TEMPLATE_TEST_CASE("a code rate that would diverge gives way in the first step", "", float, double) {
+  const Problem<TestType> problem{12, 3, 40};
+  for (const double rate : {1.0, 1e3, 1e20}) {
+    for (const Index samples : {1, 40}) {
+      CAPTURE(rate, samples);
+      AmAdam am = AmAdam::equilibrium();
+      am.code_learning_rate = rate;
+      Network<TestType> net{mlp<TestType>({12, 30, 30, 3}), SoftmaxCrossEntropy{}, am};
+      for (int s = 0; s < 3; ++s) {
+        for (const auto& block : net.inspect(problem.x.leftCols(samples), problem.y.head(samples))) {
+          CHECK_FALSE(block.displacement > 2);
+          CHECK(block.cosine > 0);
+        }
+        REQUIRE(net.step(problem.x.leftCols(samples), problem.y.head(samples)));
+      }
+    }
+  }
+}
+
 TEST_CASE("a step whose codes diverge moves no weight and says so") {
   const Problem<double> problem{12, 3, 40};
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_learning_rate = 1e30;
   am.limit_code_rate = false;
   Network<double> net{mlp<double>({12, 10, 10, 3}, true), SoftmaxCrossEntropy{}, am};
@@ -343,7 +363,7 @@ TEST_CASE("a step whose codes diverge moves no weight and says so") {
   CHECK_FALSE(report);
   CHECK(parameters(net) == before);
 
-  Network<float> overflow{mlp<float>({12, 10, 3}), altmin::MeanSquaredError{}, AmAdam{}};
+  Network<float> overflow{mlp<float>({12, 10, 3}), altmin::MeanSquaredError{}, support::moving()};
   overflow.layers()[0].parameters()[0].values().setConstant(1e25F);
   overflow.layers()[2].parameters()[0].values().setConstant(1e25F);
   const auto still = parameters(overflow);
@@ -355,7 +375,7 @@ TEST_CASE("a step whose codes diverge moves no weight and says so") {
 TEST_CASE("lambda_code and lambda_weight make codes and weights smaller") {
   const Problem<double> problem{12, 3, 60};
   const auto train = [&](double lambda_weight) {
-    AmAdam am;
+    AmAdam am = support::moving();
     am.lambda_weight = lambda_weight;
     Network<double> net{mlp<double>({12, 20, 20, 3}), SoftmaxCrossEntropy{}, am};
     for (int s = 0; s < 200; ++s) REQUIRE(net.step(problem.x, problem.y));
@@ -364,7 +384,7 @@ TEST_CASE("lambda_code and lambda_weight make codes and weights smaller") {
   CHECK(train(0.1) < 0.7 * train(0));
 
   const auto size = [&](double lambda_code) {
-    AmAdam am;
+    AmAdam am = support::moving();
     am.lambda_code = lambda_code;
     Network<double> net{mlp<double>({12, 20, 20, 3}), SoftmaxCrossEntropy{}, am};
     REQUIRE(net.step(problem.x, problem.y));

@@ -31,8 +31,9 @@ void for_each_algorithm(Check&& check) {
   check("Adam", altmin::Adam{});
   check("Sgd", altmin::Sgd{});
   check("AmAdam", AmAdam{});
+  check("AmAdam, moving", support::moving());
   check("AmAdam, published", AmAdam::published());
-  AmAdam twice;
+  AmAdam twice = support::moving();
   twice.weight_iterations = 2;
   check("AmAdam, two weight iterations", twice);
   check("AmSgd", altmin::AmSgd{});
@@ -222,7 +223,7 @@ TEMPLATE_TEST_CASE("a network that has been moved from throws until another one 
 TEMPLATE_TEST_CASE("layers can be assigned, as stacks and one by one, and their values taken over", "", float, double) {
   using namespace assignment;
   const auto& problem = batch<TestType>();
-  const auto net = trained(usual<TestType>(), AmAdam{}, 3);
+  const auto net = trained(usual<TestType>(), support::moving(), 3);
   Layers<TestType> layers = usual<TestType>();
   layers = larger<TestType>();
   CHECK(layers == larger<TestType>());
@@ -231,7 +232,7 @@ TEMPLATE_TEST_CASE("layers can be assigned, as stacks and one by one, and their 
   layers = Layers<TestType>{usual<TestType>()};
   CHECK(layers == usual<TestType>());
 
-  auto other = trained(usual<TestType>(), AmAdam{}, 1);
+  auto other = trained(usual<TestType>(), support::moving(), 1);
   other.layers().set_values(net.layers());
   CHECK(other.layers() == net.layers());
   const auto& itself = other.layers();
@@ -247,7 +248,7 @@ TEMPLATE_TEST_CASE("layers can be assigned, as stacks and one by one, and their 
   CHECK(layer->equals(net.layers()[2]));
   CHECK(other.predict(problem.x) == net.predict(problem.x));
   REQUIRE(other.step(problem.x, problem.y));
-  CHECK(net == trained(usual<TestType>(), AmAdam{}, 3));
+  CHECK(net == trained(usual<TestType>(), support::moving(), 3));
 
   auto& weight = other.layers()[1].parameters()[0];
   weight.values() = net.layers()[1].parameters()[0].value();
@@ -270,14 +271,14 @@ TEMPLATE_TEST_CASE("batches and samples may be indexed views", "", float, double
     x.col(j) = problem.x.col(2 * j);
     y(j) = problem.y(2 * j);
   }
-  auto net = trained(usual<TestType>(), AmAdam{}, 1);
+  auto net = trained(usual<TestType>(), support::moving(), 1);
   CHECK(net.predict(problem.x(all, seq(0, 10, 2))) == net.predict(x));
   CHECK(net.predict(problem.x(all, numbers)) == net.predict(x));
   CHECK(net.predict(problem.x(all, seq(10, 0, -2))) == net.predict(x.rowwise().reverse()));
   CHECK(net.predict(problem.x(all, seq(0, 5))) == net.predict(problem.x.leftCols(6)));
   CHECK(net.classify(problem.x(all, seq(0, 10, 2))) == net.classify(x));
   CHECK(net.loss(problem.x(all, seq(0, 10, 2)), problem.y(seq(0, 10, 2))) == net.loss(x, y));
-  auto twin = trained(usual<TestType>(), AmAdam{}, 1);
+  auto twin = trained(usual<TestType>(), support::moving(), 1);
   REQUIRE(net.step(problem.x(all, seq(0, 10, 2)), problem.y(seq(0, 10, 2))));
   REQUIRE(net.step(problem.x(all, numbers), problem.y(numbers)));
   REQUIRE(twin.step(x, y));

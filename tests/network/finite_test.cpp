@@ -39,8 +39,9 @@ void for_each_algorithm(Check&& check) {
   check("Sgd", Sgd{0.01});
   check("Sgd, Nesterov, weight decay", Sgd{0.01, 0.9, true, 0.001});
   check("AmAdam", AmAdam{});
+  check("AmAdam, moving", support::moving());
   check("AmAdam, published", AmAdam::published());
-  AmAdam sparse;
+  AmAdam sparse = support::moving();
   sparse.lambda_weight = 0.001;
   sparse.weight_iterations = 2;
   check("AmAdam, two sparse weight iterations", sparse);
@@ -182,7 +183,7 @@ TEST_CASE("a rate that takes weights to infinity moves nothing") {
 TEST_CASE("AmAdam at a rate of 1e38 refuses the step") {
   using namespace finite_steps;
   const Problem<float> problem{12, 3, 20};
-  AmAdam options;
+  AmAdam options = support::moving();
   options.learning_rate = options.output_learning_rate = 1e38;
   Network<float> net{support::mlp<float>({12, 10, 3}), SoftmaxCrossEntropy{}, options, Seed{2}};
   const auto before = net.layers();

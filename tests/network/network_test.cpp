@@ -47,6 +47,7 @@ namespace {
 template <class Check>
 void for_each_algorithm(Check&& check) {
   check("AmAdam", AmAdam{});
+  check("AmAdam, moving", support::moving());
   check("AmMem", AmMem{});
   check("AmMemFull", altmin::AmMemFull{});
   check("AmMemDescent", altmin::AmMemDescent{});
@@ -121,7 +122,7 @@ TEST_CASE("a copy goes on as the original does, and apart from it") {
 
 TEST_CASE("whatever differs between two networks is seen") {
   const auto make = [](auto change) {
-    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}};
+    Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, support::moving(), Seed{2}};
     change(net);
     return net;
   };
@@ -134,8 +135,8 @@ TEST_CASE("whatever differs between two networks is seen") {
   AmAdam options;
   options.mu = 2;
   CHECK(same != make([&](auto& net) { net.set_algorithm(options); }));
-  CHECK(same != Network<double>(everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{3}));
-  CHECK(same != Network<double>(everything<double>(), altmin::Hinge{}, AmAdam{}, Seed{2}));
+  CHECK(same != Network<double>(everything<double>(), SoftmaxCrossEntropy{}, support::moving(), Seed{3}));
+  CHECK(same != Network<double>(everything<double>(), altmin::Hinge{}, support::moving(), Seed{2}));
   CHECK(same == make([](auto& net) { net.set_threads(3); }));
 }
 
@@ -190,8 +191,8 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
     check(name, support::recurrent<float>(28, 28, 30, 10), algorithm);
     check(name, support::residual<float>(784, 100, 3, 10, true), algorithm);
   });
-  check("signs", support::sign_net<float>({784, 500, 500, 10}), AmAdam{});
-  AmAdam twice;
+  check("signs", support::sign_net<float>({784, 500, 500, 10}), support::moving());
+  AmAdam twice = support::moving();
   twice.weight_iterations = 2;
   check("two weight iterations", mlp<float>({784, 50, 50, 10}, true), twice);
   Sgd decayed;
@@ -215,7 +216,7 @@ TEST_CASE("learn_one and predict_one do not allocate after the first calls") {
   check(altmin::AmRecursive{});
   check(altmin::AmRecursive::blocks());
   check(altmin::AmMem{});
-  check(altmin::AmAdam{});
+  check(support::moving());
   check(altmin::Adam{});
   altmin::AmRecursive small_blocks;
   small_blocks.block_size = 16;
@@ -375,7 +376,7 @@ TEST_CASE("running statistics move once a step") {
 
 TEST_CASE("a trained network goes on with another algorithm") {
   const Problem<double> problem{12, 3, 40};
-  Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, AmAdam{}};
+  Network<double> net{everything<double>(), SoftmaxCrossEntropy{}, support::moving()};
   CHECK(net.algorithm().options<AmAdam>() != nullptr);
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     INFO(name);
@@ -492,7 +493,7 @@ TEST_CASE("networks that share threads train to the same bits, also from two thr
   const Problem<float> problem{12, 3, 40};
   std::vector<Network<float>> alone;
   for (const std::uint64_t seed : {1U, 2U, 3U}) {
-    alone.emplace_back(everything<float>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{seed});
+    alone.emplace_back(everything<float>(), SoftmaxCrossEntropy{}, support::moving(), Seed{seed});
     alone.back().set_threads(1);
   }
   auto shared = alone;
@@ -529,7 +530,7 @@ TEST_CASE("networks that share threads train to the same bits, also from two thr
 #if ALTMIN_TESTS_FORK
 TEST_CASE("a child process trains, predicts with and destroys the network of its parent") {
   const Problem<float> problem{12, 3, 40};
-  auto net = std::make_unique<Network<float>>(everything<float>(), SoftmaxCrossEntropy{}, AmAdam{}, Seed{1});
+  auto net = std::make_unique<Network<float>>(everything<float>(), SoftmaxCrossEntropy{}, support::moving(), Seed{1});
   net->set_threads(3);
   net->step(problem.x, problem.y);
   CHECK(support::holds_in_child([&] {
@@ -564,7 +565,7 @@ Network<double> network() {
   layers.add(Conv2d{2, 3}).add(MaxPool2d{2}).add(AvgPool2d{2}).add(Identity{}).add(Dense{4}).add(BatchNorm{});
   layers.add(Relu{}).add(Dropout{0.5}).add(Dense{4}).add(LeakyRelu{}).add(Dense{4}).add(Tanh{}).add(Dense{4});
   layers.add(Sigmoid{}).add(Dense{4}).add(Sign{}).add(BinaryDense{2});
-  return {layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{1}};
+  return {layers, SoftmaxCrossEntropy{}, support::moving(), Seed{1}};
 }
 
 FitReport train(Network<double>& net, const Dataset<double>& data) {

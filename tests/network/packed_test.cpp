@@ -78,7 +78,7 @@ TEST_CASE("a trained network packs with dropout, and may be asked by several thr
   const support::Problem<float> problem{70, 3, 200};
   Layers<float> layers = sign_net<float>({70, 90, 80}, true);
   layers.add(Sign{PseudoGradient::hard_tanh}).add(Dropout{0.2}).add(Identity{}).add(BinaryDense{3});
-  Network<float> net{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{1}};
+  Network<float> net{layers, SoftmaxCrossEntropy{}, support::moving(), Seed{1}};
   for (int s = 0; s < 20; ++s) REQUIRE(net.step(problem.x, problem.y));
   CHECK((net.classify(problem.x).array() == problem.y.array()).count() > 150);
 

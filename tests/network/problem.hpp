@@ -28,6 +28,14 @@ struct Problem {
   Labels y;
 };
 
+/// The algorithm with codes that move, in few steps.
+template <class Options = altmin::AmAdam>
+Options moving(Options options = {}) {
+  options.code_iterations = 5;
+  options.weight_inputs = altmin::WeightInputs::updated;
+  return options;
+}
+
 template <class Scalar>
 altmin::Layers<Scalar> mlp(std::initializer_list<Index> sizes, bool batch_norm = false) {
   altmin::Layers<Scalar> layers{*sizes.begin()};

@@ -100,7 +100,7 @@ bool all_are(const std::vector<std::string>& errors, const std::string& expected
 TEST_CASE("ranks: bad input on one is the same error on all, and changes nothing", "[ranks]") {
   const Problem<double> problem{6, 3, 12};
   const auto step = [&](Communicator& communicator, const auto& spoil) {
-    Network<double> net = small_network(altmin::AmAdam{});
+    Network<double> net = small_network(support::moving());
     net.set_communicator(communicator);
     altmin::Matrix<double> x = problem.x.middleCols(4 * communicator.rank(), 4);
     altmin::Labels y = problem.y.segment(4 * communicator.rank(), 4);
@@ -133,7 +133,7 @@ TEST_CASE("ranks: bad input on one is the same error on all, and changes nothing
 TEST_CASE("ranks: a batch may be empty on some, not on all", "[ranks]") {
   const Problem<double> problem{6, 3, 4};
   const auto step = [&](Communicator& communicator, Index samples) {
-    Network<double> net = small_network(altmin::AmAdam{});
+    Network<double> net = small_network(support::moving());
     net.set_communicator(communicator);
     const Index own = communicator.rank() == 1 ? samples : 0;
     net.step(problem.x.leftCols(own), problem.y.head(own));
@@ -161,15 +161,15 @@ TEST_CASE("ranks: networks that differ, or cannot sum over ranks, are refused", 
     });
   };
   CHECK(all_are(refused([](int rank) {
-                  altmin::AmAdam options;
+                  altmin::AmAdam options = support::moving();
                   if (rank == 2) options.mu = 1 + 1e-15;
                   return small_network(options);
                 }),
                 "rank 2: network: expected algorithm: mu 1, as on rank 0, got algorithm: mu 1.000000000000001"));
-  CHECK(all_are(refused([](int rank) { return small_network(altmin::AmAdam{}, rank < 1); }),
+  CHECK(all_are(refused([](int rank) { return small_network(support::moving(), rank < 1); }),
                 "rank 1: network: expected layer 1: kind BatchNorm, as on rank 0, got layer 1: kind Relu"));
   CHECK(all_are(refused([](int rank) {
-                  Network<double> net = small_network(altmin::AmAdam{});
+                  Network<double> net = small_network(support::moving());
                   if (rank == 1) net.layers()[0].parameters()[0].freeze();
                   return net;
                 }),
@@ -181,7 +181,7 @@ TEST_CASE("ranks: networks that differ, or cannot sum over ranks, are refused", 
 
 TEST_CASE("ranks: another algorithm is checked as the first one is", "[ranks]") {
   const auto errors = errors_on<altmin::OptionError>(2, [&](Communicator& communicator) {
-    Network<double> net = small_network(altmin::AmAdam{}, false);
+    Network<double> net = small_network(support::moving(), false);
     net.set_communicator(communicator);
     net.set_algorithm(altmin::Adam{});
     try {
@@ -202,7 +202,7 @@ TEST_CASE("ranks: a copy is among the same ranks; one alone trains for itself ag
   std::vector<int> failed(2);
   ThreadRanks{2}.run([&](Communicator& communicator) {
     const auto fail = [&](bool holds) { failed[std::size_t(communicator.rank())] += holds ? 0 : 1; };
-    Network<double> net = small_network(altmin::AmAdam{});
+    Network<double> net = small_network(support::moving());
     net.set_communicator(communicator);
     Network<double> copy = net;
     fail(copy.communicator() == &communicator);
@@ -266,7 +266,7 @@ TEST_CASE("ranks: where one fails, at whatever call, all get an error, and nothi
     }
     CHECK(calls > 3);
   };
-  SECTION("AmAdam") { check(altmin::AmAdam{}); }
+  SECTION("AmAdam") { check(support::moving()); }
   SECTION("AmMem") { check(altmin::AmMem{}); }
   SECTION("AmMemDescent") { check(altmin::AmMemDescent{}); }
   SECTION("Adam") { check(altmin::Adam{}); }
@@ -305,7 +305,7 @@ TEST_CASE("ranks: what a step sends", "[ranks]") {
   CHECK(adam.bytes == start + 4 * parameters);
 
   // Three squares of each code, and the penalty of the first block.
-  const Sent am_adam = sent(dense, altmin::AmAdam{});
+  const Sent am_adam = sent(dense, support::moving());
   CHECK(am_adam.calls == 2 + codes + 1 + blocks);
   CHECK(am_adam.bytes == start + codes * 24 + 8 + 4 * parameters);
 
@@ -323,7 +323,7 @@ TEST_CASE("ranks: what a step sends", "[ranks]") {
   // memories, whole.
   const auto square = [](Index n) { return n * n; };
   constexpr Index full_bytes = start + codes * 24 + 8 + 4 * parameters + 24 * blocks;
-  altmin::AmMemFull full;
+  altmin::AmMemFull full = support::moving(altmin::AmMemFull{});
   full.memory_interval = 3;
   const Sent without_memory = sent(dense, full);
   CHECK(without_memory.calls == 2 + codes + 1 + 3 * blocks);

@@ -138,7 +138,7 @@ altmin::AmAdam published_and_sparse() {
 }
 
 altmin::AmAdam twice() {
-  altmin::AmAdam options;
+  altmin::AmAdam options = support::moving();
   options.weight_iterations = 2;
   return options;
 }
@@ -149,8 +149,8 @@ altmin::AmMem mem() {
   options.memory_interval = 3;
   return options;
 }
-altmin::AmMem moved_mem() {
-  altmin::AmMem options = altmin::AmMem::moved();
+altmin::AmMem moving_mem() {
+  altmin::AmMem options = support::moving(altmin::AmMem{});
   options.rank = 4;
   return options;
 }
@@ -162,11 +162,12 @@ TEST_CASE("ranks: any number trains as one does", "[ranks]") {
   const auto layers = GENERATE(false, true) ? normalized() : support::mlp<double>({12, 9, 8, 3});
   const auto check = [&](const auto& algorithm) { check_ranks(network_maker(layers, algorithm), problem, 17, 50); };
   SECTION("AmAdam") { check(altmin::AmAdam{}); }
+  SECTION("AmAdam, moving") { check(support::moving()); }
   SECTION("AmAdam, means and l1") { check(published_and_sparse()); }
   SECTION("AmAdam, two weight updates a step") { check(twice()); }
   SECTION("AmSgd") { check(altmin::AmSgd{}); }
   SECTION("AmMem") { check(mem()); }
-  SECTION("AmMem, moved") { check(moved_mem()); }
+  SECTION("AmMem, moving") { check(moving_mem()); }
   SECTION("AmMemFull") { check(altmin::AmMemFull{}); }
   SECTION("AmMemDescent") { check(altmin::AmMemDescent{}); }
   SECTION("Adam") { check(altmin::Adam{}); }
@@ -178,7 +179,7 @@ TEST_CASE("ranks: any number trains as one does", "[ranks]") {
 TEST_CASE("ranks: convolutions, sequences and dropout", "[ranks]") {
   const auto check = [&](const altmin::Layers<double>& layers, Index features, int steps) {
     const Problem<double> problem{features, 3, 40};
-    check_ranks(network_maker(layers, altmin::AmAdam{}), problem, 11, steps);
+    check_ranks(network_maker(layers, support::moving()), problem, 11, steps);
     check_ranks(network_maker(layers, altmin::Adam{}), problem, 11, steps);
     check_ranks(network_maker(layers, mem()), problem, 11, steps);
     check_ranks(network_maker(layers, altmin::AmMemFull{}), problem, 11, steps);
@@ -211,7 +212,7 @@ TEST_CASE("ranks: inputs are standardized by the samples of all of them", "[rank
   if (!images) problem.x.row(3).setConstant(0.1);
   altmin::Layers<double> layers{images ? altmin::Shape{3, 2, 2} : altmin::Shape{12}};
   layers.add(altmin::Standardize{images}).add(altmin::Dense{8}).add(altmin::Relu{}).add(altmin::Dense{3});
-  const MakeNetwork<double> make = network_maker(layers, altmin::AmAdam{});
+  const MakeNetwork<double> make = network_maker(layers, support::moving());
   check_ranks(make, problem, 17, 30);
   if (images) return;
   const auto several = train_on(3, make, problem, 17, 30).front();

@@ -56,7 +56,7 @@ std::vector<Matrix<Scalar>> moves(const Layers<Scalar>& layers, const Algorithm&
 }
 
 AmSgd plain() {
-  AmSgd am;
+  AmSgd am = support::moving(AmSgd{});
   am.learning_rate = am.output_learning_rate = 1e-6;
   am.momentum = 0;
   return am;
@@ -100,7 +100,7 @@ TEMPLATE_TEST_CASE("one code iteration with forward inputs is backprop through t
 TEST_CASE("a step is asked for what brings the next one to its target") {
   // With every unit above 0 the problem in time is linear least squares: (W'W + I) e_t = W' d_{t+1}.
   const support::Problem<double> problem{sequence_length * step_features, 3, sequences};
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_iterations = 3000;
   am.preserve_scale = false;
   Layers<double> layers{Shape{1, sequence_length, step_features}};
@@ -122,7 +122,7 @@ TEST_CASE("all steps of a sequence learn from a signal of the same size") {
   const support::Problem<double> problem{30 * step_features, 3, sequences};
   Layers<double> layers{Shape{1, 30, step_features}};
   layers.add(Recurrent{4}).add(LastStep{}).add(Tanh{}).add(Dense{3});
-  Network<double> net{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{3}};
+  Network<double> net{layers, SoftmaxCrossEntropy{}, support::moving(), Seed{3}};
   REQUIRE(net.step(problem.x, problem.y));
   const auto& am = net.algorithm();
   const Matrix<double> asked = am.target_displacement(0);
@@ -169,7 +169,7 @@ TEST_CASE("the weights of a recurrent layer see the updated codes of the steps b
 }
 
 TEST_CASE("where codes do not move, a recurrent layer stands still exactly") {
-  AmAdam am;
+  AmAdam am = support::moving();
   am.code_learning_rate = 0;
   for_each_stack<double>([&](const auto& layers) {
     const auto change = moves(layers, am);
@@ -184,7 +184,7 @@ TEST_CASE("a block ends with a recurrent layer") {
   REQUIRE(parts.size() == 2);
   CHECK(parts[1].first == 1);
   CHECK_THROWS_WITH((Network<double>{Layers<double>{Shape{1, sequence_length, step_features}}.add(Recurrent{4}),
-                                     MeanSquaredError{}, AmAdam{}}),
+                                     MeanSquaredError{}, support::moving()}),
                     "layer 0 (Recurrent): expected a layer above it, got the end of the network");
 }
 
@@ -201,6 +201,7 @@ TEST_CASE("every algorithm learns to remember the first step") {
     CHECK((net.classify(x).array() == y.array()).count() > 55);
   };
   check("AmAdam", AmAdam{});
+  check("AmAdam, moving", support::moving());
   check("AmMem", AmMem{});
   check("AmMemFull", altmin::AmMemFull{});
   check("AmSgd", AmSgd{});

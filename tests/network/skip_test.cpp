@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("in the first-order limit, moved codes of a residual network 
                    "[skip]", float, double) {
   using namespace skip_test;
   const Problem<TestType> problem{32, 3, 20};
-  altmin::AmSgd am;
+  altmin::AmSgd am = support::moving(altmin::AmSgd{});
   am.learning_rate = am.output_learning_rate = 1;
   am.momentum = 0;
   am.code_iterations = 1;
@@ -172,7 +172,7 @@ TEMPLATE_TEST_CASE("a moved residual block is where the forward pass would put i
   for (auto layers : {support::residual<TestType>(32, 8, 3, 3), kinds<TestType>()}) {
     altmin::Random random{Seed{5}};
     layers.initialize(random);
-    AmAdam options;
+    AmAdam options = support::moving();
     options.code_learning_rate = 0.05;
     options.mu = 0.1;
     const altmin::AnyLoss<TestType> loss{SoftmaxCrossEntropy{}};
@@ -202,7 +202,7 @@ TEST_CASE("a residual network of 128 layers starts with signals of one size, and
   const Problem<float> problem{20, 3, 100};
   for (const bool moved : {false, true}) {
     const auto layers = support::residual<float>(20, 16, 128, 3);
-    Network<float> net = moved ? Network<float>{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}}
+    Network<float> net = moved ? Network<float>{layers, SoftmaxCrossEntropy{}, support::moving(), Seed{2}}
                                : Network<float>{layers, SoftmaxCrossEntropy{}, Adam{}, Seed{2}};
     const double first = net.step(problem.x, problem.y).loss;
     if (moved) {
@@ -275,7 +275,7 @@ TEST_CASE("a skip ends its block, even that of the last map", "[skip]") {
     CHECK(blocks[l].branch == (l == 0 ? 0.5 : 1));
   }
   const Problem<double> problem{4, 3, 12};
-  Network<double> net{layers, SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}};
+  Network<double> net{layers, SoftmaxCrossEntropy{}, support::moving(), Seed{2}};
   for (int s = 0; s < 5; ++s) REQUIRE(net.step(problem.x, problem.y));
 }
 

@@ -115,7 +115,7 @@ TEST_CASE("the mu scale multiplies mu, where there is one") {
   };
   check(altmin::AmAdam{});
   check(altmin::AmSgd{});
-  check(altmin::AmMem::moved());
+  check(altmin::AmMem::equilibrium());
   check(altmin::AmMemFull{});
   CHECK(move(altmin::Adam{}, set) == move(altmin::Adam{}, leave));
 

@@ -173,8 +173,10 @@ class Algorithm {
   /// One training step. Unless it returns `updated`, nothing has changed but the random numbers that were drawn.
   StepReport step(const StepContext<Scalar>& context);
 
-  /// Parts of step(), for timing and tests; run_forward() comes first. observe() and response() run in step() alone, so
-  /// memories and ExactCodes need step().
+  /// The first half of step(): finds the signal for all blocks. Weights and statistics stay.
+  StepReport propagate(const StepContext<Scalar>& context);
+
+  /// Parts of step(), for timing and tests.
   SignalInterface<Scalar>& signal() { return *signal_; }
   Workspace<Scalar>& workspace() { return workspace_; }
   Status update_weights(const StepContext<Scalar>& context);
@@ -245,7 +247,7 @@ Algorithm<Scalar>::Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& l
 }
 
 template <class Scalar>
-StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
+StepReport Algorithm<Scalar>::propagate(const StepContext<Scalar>& context) {
   signal_->check(context.loss, context.layers.output().size(), context.samples());
   StepReport report;
   report.loss = run_forward(context, workspace_);
@@ -268,8 +270,14 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
     if (squared != Scalar(1)) detail::scale<Scalar>(squared, response.view(), response.view());
   }
   report.status = signal_->propagate(context, workspace_);
+  if (report) report.penalties = signal_->penalties();
+  return report;
+}
+
+template <class Scalar>
+StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
+  StepReport report = propagate(context);
   if (!report) return report;
-  report.penalties = signal_->penalties();
   report.status = update_weights(context);
   if (!report) return report;
   for (Index l = 0; l < workspace_.blocks(); ++l) {

@@ -13,9 +13,8 @@ namespace altmin {
 ///
 /// By default a code takes one step, and weights are updated at the inputs of the forward pass: the first-order limit
 /// of moved codes, in which each block's residual is that of backprop but for a factor (mu is of no effect). So what
-/// this default gains over Adam, the memory gains. moved() takes five steps, as AmAdam does, at the price of a second
-/// Adam step. Options not described here are those of AmAdam. AmMemFull has full inverse roots; AmMemDescent is the
-/// paper's own form.
+/// this default gains over Adam, the memory gains. Options not described here are those of AmAdam. AmMemFull has full
+/// inverse roots; AmMemDescent is the paper's own form.
 struct AmMem {
   static constexpr const char* name = "AmMem";
 
@@ -44,13 +43,8 @@ struct AmMem {
   double weight_decay = 0.02;
   double adam_learning_rate = 0.001;
 
-  /// Codes that move: five steps, and weights that are updated at the moved inputs.
-  static AmMem moved() {
-    AmMem options;
-    options.code_iterations = 5;
-    options.weight_inputs = WeightInputs::updated;
-    return options;
-  }
+  /// See AmAdam::equilibrium().
+  static AmMem equilibrium() { return detail::near_equilibrium<AmMem>(); }
 
   MovedCodes<> signal() const { return detail::moved_codes(*this); }
   MemoryRule rule(bool last) const {
@@ -91,13 +85,13 @@ struct AmMem {
 
 /// AM-mem with full inverse roots of both memories, as a Kronecker-factored preconditioner: see FullMemoryRule. A bias
 /// is an extra input that is always 1; what else a block learns (gains and shifts) moves by Adam. Options not described
-/// here are those of AmAdam.
+/// here are those of AmAdam; codes are in their first-order limit, as of AmMem.
 struct AmMemFull {
   static constexpr const char* name = "AmMemFull";
 
   double mu = 1;
   double mu_increment = 0;
-  int code_iterations = 5;
+  int code_iterations = 1;
   double code_learning_rate = 0.001;
   double code_momentum = 0.9;
   int weight_iterations = 1;
@@ -107,7 +101,7 @@ struct AmMemFull {
   double lambda_weight = 0;  ///< must be 0
   bool proximity = true;
   Reduction reduction = Reduction::sum;
-  WeightInputs weight_inputs = WeightInputs::updated;
+  WeightInputs weight_inputs = WeightInputs::forward;
   bool preserve_scale = true;
   bool limit_code_rate = true;
   double forgetting = 0.05;  ///< weight of a new batch in the memories; above 0, to 1
@@ -117,6 +111,9 @@ struct AmMemFull {
   int root_interval = 200;   ///< inverse roots are taken at steps 0, 1, 2, 4, ... and then this far apart; 1 or more
   double weight_decay = 0;   ///< decoupled decay of weights; 0 or more
   double adam_learning_rate = 0.001;  ///< of what moves by Adam beside the maps; 0 or more
+
+  /// See AmAdam::equilibrium().
+  static AmMemFull equilibrium() { return detail::near_equilibrium<AmMemFull>(); }
 
   MovedCodes<> signal() const { return detail::moved_codes(*this); }
   FullMemoryRule rule(bool last) const {
@@ -151,8 +148,8 @@ struct AmMemFull {
   }
 };
 
-/// AM-mem as the paper has it: block coordinate descent on the remembered objective, see DescentRule. Options not
-/// described here are those of AmAdam.
+/// AM-mem as the paper has it: block coordinate descent on the remembered objective, see DescentRule, to codes that
+/// move. Options not described here are those of AmAdam.
 struct AmMemDescent {
   static constexpr const char* name = "AmMemDescent";
 

@@ -5,7 +5,7 @@
 namespace altmin {
 
 /// Online alternating minimization whose weight updates are gradient steps with momentum. Options not described here
-/// are those of AmAdam.
+/// are those of AmAdam. Codes move, by default: five steps, and weights that are updated at the moved inputs.
 struct AmSgd {
   static constexpr const char* name = "AmSgd";
 
@@ -27,6 +27,9 @@ struct AmSgd {
   double momentum = 0.9;    ///< of the weights; 0 to below 1
   bool nesterov = false;    ///< Nesterov's look-ahead for the weights
   double weight_decay = 0;  ///< an L2 penalty on weights; 0 or more
+
+  /// See AmAdam::equilibrium().
+  static AmSgd equilibrium() { return detail::near_equilibrium<AmSgd>(); }
 
   MovedCodes<> signal() const { return detail::moved_codes(*this); }
   SgdRule rule(bool last) const {

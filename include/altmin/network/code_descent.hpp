@@ -124,15 +124,20 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
 
   CodeSums solve(const Worker<Scalar>& worker, const CodeProblem<Scalar>& problem, const CodePenalties& penalties,
                  Workspace<Scalar>& workspace, Index l) override {
-    const Descent descent = prepare(worker, problem, penalties, workspace, l);
+    Descent descent = prepare(worker, problem, penalties, workspace, l);
     // Slices stay in a core's cache from one iteration to the next.
     const detail::Partition whole{problem.samples(), problem.samples(), 1};
-    const CodeSums sums =
-        problem.for_each_slice(worker, workspace, options_.iterations > 1 ? problem.slices() : whole,
-                               [&](const CodeProblem<Scalar>& slice, const Worker<Scalar>& own,
-                                   CodeScratch<Scalar>& scratch) { return descend(own, slice, descent, scratch); });
-    next_curvature_ = std::max(0.9 * curvature_, curvature(penalties, sums));
-    return sums;
+    for (int attempts = options_.limit_rate ? 30 : 1;; --attempts) {
+      const CodeSums sums =
+          problem.for_each_slice(worker, workspace, options_.iterations > 1 ? problem.slices() : whole,
+                                 [&](const CodeProblem<Scalar>& slice, const Worker<Scalar>& own,
+                                     CodeScratch<Scalar>& scratch) { return descend(own, slice, descent, scratch); });
+      const double found = curvature(penalties, sums);
+      next_curvature_ = std::max(0.9 * curvature_, found);
+      if (attempts == 1 || !diverges(descent.rate, found, sums)) return sums;
+      // In the first step, or where the curvature has grown faster than it was measured: anew, at a smaller rate.
+      descent.rate = found > 0 ? std::min(descent.rate / 2, limit(penalties, found)) : descent.rate / 10;
+    }
   }
 
   bool sums_over_ranks() const override { return true; }
@@ -166,13 +171,22 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
     return sums.displacement > 0 && std::isfinite(value) ? value : 0;
   }
 
+  /// Whether the steps grow along the displacement that they found, of this curvature (Nesterov's do from
+  /// 2 (1 + momentum) / (1 + 2 momentum) over it on), or have overflowed.
+  bool diverges(double rate, double found, const CodeSums& sums) const {
+    return !std::isfinite(sums.displacement) || !std::isfinite(sums.change) ||
+           rate * found * (1 + 2 * options_.momentum) > 2 * (1 + options_.momentum);
+  }
+
   /// The curvature along the last displacement, which is biased towards the directions that diverge first, is about
   /// half of the largest one; Nesterov's steps at momentum 0.9 need a rate below 1.3 over the largest. The second
   /// derivative of the loss counts as 1, where it may be 2: so the rate at the top is half of that.
+  static double limit(const CodePenalties& penalties, double curvature) {
+    return (penalties.top ? 0.25 : 0.5) / curvature;
+  }
   double rate(const CodePenalties& penalties) const {
     const bool limited = options_.limit_rate && curvature_ > 0;
-    return limited ? std::min(options_.learning_rate, (penalties.top ? 0.25 : 0.5) / curvature_)
-                   : options_.learning_rate;
+    return limited ? std::min(options_.learning_rate, limit(penalties, curvature_)) : options_.learning_rate;
   }
 
   /// Whether W'W takes fewer multiplications than W and W' in turn.

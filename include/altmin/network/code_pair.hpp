@@ -36,6 +36,16 @@ void validate_code_pair(const Config& config) {
   config.rule(true).validate(name + " (output)");
 }
 
+/// Default options, but with codes near the minimum of their objective, and weights that are updated there.
+template <class Config>
+Config near_equilibrium() {
+  Config options;
+  options.code_iterations = 20;
+  options.code_learning_rate = 0.1;
+  options.weight_inputs = WeightInputs::updated;
+  return options;
+}
+
 template <class Visit, class... Config>
 void code_pair_fields(Visit&& visit, Config&... config) {
   visit("mu", config.mu...);

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "altmin/core/denormals.hpp"
 #include "altmin/core/fields.hpp"
@@ -14,6 +15,7 @@
 #include "altmin/network/algorithm.hpp"
 #include "altmin/network/description.hpp"
 #include "altmin/network/gradient_check.hpp"
+#include "altmin/network/inspection.hpp"
 #include "altmin/network/samples.hpp"
 #include "altmin/parallel/batch_share.hpp"
 #include "altmin/parallel/field_broadcast.hpp"
@@ -133,6 +135,18 @@ class Network {
       check = altmin::check_gradients<Scalar>(layers_, *loss_, samples, target, random_, step);
     });
     return check;
+  }
+
+  /// What a training step on this batch would do with each block and code, from the input up: how near its direction is
+  /// to backprop's, and how far it moves the codes. Changes nothing; takes as long as a few steps on one thread.
+  template <class X, class Y>
+  std::vector<BlockReport> inspect(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y) const {
+    std::vector<BlockReport> reports;
+    with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      check_batch(samples, target);
+      reports = inspect_step<Scalar>(layers_, *loss_, algorithm_, samples, target, random_, scales_);
+    });
+    return reports;
   }
 
   /// Goes on with another algorithm, or other options, from the present weights; its state starts anew. With several
