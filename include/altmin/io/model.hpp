@@ -195,6 +195,7 @@ void save_checkpoint(const Network<Scalar>& net, const std::string& path, const 
   OutputFile{path}.write(format_checkpoint(net, progress, notes));
 }
 
+/// Reads a checkpoint: the network in it continues as the saved one would. See parse_checkpoint().
 template <class Scalar, class... Own>
 Saved<Scalar> load_checkpoint(const std::string& path, Kinds<Own...> kinds = {}) {
   return detail::parse_file(path, [&](std::string_view bytes) { return parse_checkpoint<Scalar>(bytes, kinds); });
