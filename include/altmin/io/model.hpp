@@ -15,6 +15,7 @@
 #include "altmin/network/network.hpp"
 #include "altmin/training/fit.hpp"
 
+/// @file
 /// Models and checkpoints are files in the safetensors format. A model has
 ///
 ///   the parameters and statistics of all layers, named and shaped as in the state_dict() of PyTorch's nn.Sequential of
