@@ -10,7 +10,7 @@ if(DOXYGEN_FOUND)
   # What is internal; and a class whose name would be found in every "Source: ...".
   set(DOXYGEN_EXCLUDE_SYMBOLS altmin::detail altmin::detail::* altmin::Source)
   set(DOXYGEN_JAVADOC_AUTOBRIEF YES) # a docstring's first sentence, which "et al." does not end
-  set(DOXYGEN_INPUT_FILTER "sed 's/ et al[.] / et al /g'")
+  set(DOXYGEN_INPUT_FILTER "sed -e '/[/][/][/]/s/ et al[.] / et al /' -e '/[/][/][/]/s/ et al[.]$/ et al/'")
 
   set(DOXYGEN_USE_MDFILE_AS_MAINPAGE docs/index.md)
   set(DOXYGEN_EXAMPLE_PATH examples)
