@@ -269,6 +269,17 @@ def test_cxx_predicts_by_a_model_of_python(batch_norm, digits, tmp_path):
     assert (outputs_of_cxx(path, X_test) == model.network_.predict(X_test)).all()
 
 
+def test_the_python_of_the_page_runs(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, y, X_test, _ = digits
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    names = {"X": X, "y": y, "X_test": X_test}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    loaded = altmin.Classifier.load("model.safetensors")
+    assert (loaded.predict(X_test) == names["model"].predict(X_test)).all()
+    assert names["stream"].network_.steps == len(X)
+
+
 def test_the_example_runs():
     command = [sys.executable, EXAMPLES / "python" / "digits.py"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
