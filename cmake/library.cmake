@@ -56,7 +56,8 @@ function(altmin_compiled_library)
   list(FILTER sources EXCLUDE REGEX "/(data|io)\\.cpp$")
   add_library(altmin_compiled STATIC ${sources})
   add_library(altmin::compiled ALIAS altmin_compiled)
-  set_target_properties(altmin_compiled PROPERTIES EXPORT_NAME compiled OUTPUT_NAME altmin)
+  set_target_properties(altmin_compiled PROPERTIES
+    EXPORT_NAME compiled OUTPUT_NAME altmin POSITION_INDEPENDENT_CODE ON) # so that shared libraries can link it
   target_link_libraries(altmin_compiled PUBLIC altmin::altmin)
   target_compile_definitions(altmin_compiled PUBLIC ALTMIN_COMPILED)
   foreach(component IN ITEMS data io)

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# README's program is examples/minimal.cpp to the letter, and does what README says.
+# README's program, and that of docs/getting_started.md, is examples/minimal.cpp to the letter, and does what README says.
 set -euo pipefail
 export LC_ALL=C
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-readme() { awk '/^```/ {if (inside) exit; inside = $0 == "```cpp"; next} inside' "$root/README.md"; }
-diff <(readme) <(tail -n +3 "$root/examples/minimal.cpp") # but for its first two lines, which are about README
+program() { awk '/^```/ {if (inside) exit; inside = $0 == "```cpp"; next} inside' "$root/$1"; }
+for page in README.md docs/getting_started.md; do
+  diff <(program $page) <(tail -n +3 "$root/examples/minimal.cpp") # but for its first two lines, which are about README
+done
 
 minimal=${ALTMIN_EXAMPLES_DIR:?where the examples are built}/minimal
 [[ -x $minimal && -d /usr/share/datasets/fashion-mnist ]] || exit 77 # skipped: not built, or without its data

@@ -9,6 +9,7 @@
 #error "altmin relies on NaN and infinity: add -fno-finite-math-only to -ffast-math or -Ofast"
 #endif
 
+/// All of the library: see the pages of the site, and altmin.hpp for what a program includes.
 namespace altmin {
 
 using Index = Eigen::Index;

@@ -15,6 +15,7 @@
 #include "altmin/network/network.hpp"
 #include "altmin/training/fit.hpp"
 
+/// @file
 /// Models and checkpoints are files in the safetensors format. A model has
 ///
 ///   the parameters and statistics of all layers, named and shaped as in the state_dict() of PyTorch's nn.Sequential of
@@ -195,6 +196,7 @@ void save_checkpoint(const Network<Scalar>& net, const std::string& path, const 
   OutputFile{path}.write(format_checkpoint(net, progress, notes));
 }
 
+/// Reads a checkpoint: the network in it continues as the saved one would. See parse_checkpoint().
 template <class Scalar, class... Own>
 Saved<Scalar> load_checkpoint(const std::string& path, Kinds<Own...> kinds = {}) {
   return detail::parse_file(path, [&](std::string_view bytes) { return parse_checkpoint<Scalar>(bytes, kinds); });

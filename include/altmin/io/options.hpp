@@ -14,6 +14,7 @@
 #include "altmin/core/field_visitor.hpp"
 #include "altmin/training/text.hpp"
 
+/// @file
 /// Options structs as JSON, by their fields(): an object of booleans, numbers ("inf", "-inf", "nan" where JSON has
 /// none), strings, names of enumerators, lists, null for what is not set, and objects.
 

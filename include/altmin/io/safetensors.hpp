@@ -14,6 +14,7 @@
 #include "altmin/core/types.hpp"
 #include "altmin/io/options.hpp"
 
+/// @file
 /// The safetensors format (https://github.com/huggingface/safetensors): the length of a header as a little-endian
 /// 64-bit number, the header in JSON (of each tensor its type, shape and place; strings under __metadata__), and the
 /// tensors' elements, little-endian, row by row, without gaps.

@@ -64,8 +64,8 @@ struct CodeOptions {
   }
 };
 
-/// The codes of a network, moved from the top down (Choromanska et al. 2019, section 3), for a chain of blocks f_1 ..
-/// f_{L+1} with codes c^1 .. c^L between them: for l = L .. 1 a CodeRule lowers
+/// The codes of a network, moved from the top down (Choromanska et al. 2019, section 3), for a chain of blocks f_1 to
+/// f_{L+1} with codes c^1 to c^L between them: for l = L down to 1 a CodeRule lowers
 ///
 ///   D(f_{l+1}(c^l), c^{l+1}) + D(c^l, c0^l) + lambda_C/mu |c^l|,
 ///
