@@ -1,20 +1,20 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <ostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "altmin/core/error.hpp"
-#include "altmin/data/dataset.hpp"
+#include "altmin/data/batch.hpp"
 #include "altmin/network/inspection.hpp"
 #include "altmin/training/text.hpp"
 
 namespace altmin {
 
-/// A callback that shows what the method does: every so many steps it keeps what Network::inspect() reports of a batch,
-/// the same each time. It changes nothing.
+/// A callback that shows what the method does: before every so many steps it keeps what Network::inspect() reports of
+/// the first batch of the run (its first 256 samples). It changes nothing.
 template <class Scalar>
 class CodeHistory {
  public:
@@ -24,20 +24,21 @@ class CodeHistory {
     Index block;  ///< 0 is the lowest
   };
 
-  /// `batch` holds a few hundred samples, which the network has to fit. Throws OptionError for `every` below 1.
-  CodeHistory(Dataset<Scalar> batch, Index every) : batch_{std::move(batch)}, every_{every} {
+  /// Throws OptionError for `every` below 1.
+  explicit CodeHistory(Index every = 100) : every_{every} {
     detail::require_option(every >= 1, "CodeHistory: every", "must be 1 or more", double(every));
   }
 
   const std::vector<Row>& rows() const { return rows_; }
 
   template <class Training>
-  void begin(const Training& t) {
-    inspect(t);
-  }
-  template <class Training>
-  void after_step(const Training& t) {
-    if (t.step % every_ == 0) inspect(t);
+  void before_step(const Training& t) {
+    if (x_.cols() == 0) keep(*t.current);
+    if (t.step % every_ != 0) return;
+    const auto reports = targets_.cols() > 0 ? t.net.inspect(x_, targets_) : t.net.inspect(x_, y_);
+    for (std::size_t block = 0; block < reports.size(); ++block) {
+      rows_.push_back({reports[block], t.step, static_cast<Index>(block)});
+    }
   }
 
   /// Comma-separated values, a line each block and step below a line of names; what is not known is left empty.
@@ -51,17 +52,20 @@ class CodeHistory {
   }
 
  private:
-  template <class Training>
-  void inspect(const Training& t) {
-    const auto reports =
-        batch_.has_labels() ? t.net.inspect(batch_.x(), batch_.y()) : t.net.inspect(batch_.x(), batch_.targets());
-    for (std::size_t block = 0; block < reports.size(); ++block) {
-      rows_.push_back({reports[block], t.step, static_cast<Index>(block)});
+  void keep(const Batch<Scalar>& batch) {
+    const Index count = std::min<Index>(batch.size(), 256);
+    x_ = batch.x.leftCols(count);
+    if (batch.y.size() > 0) {
+      y_ = Eigen::Map<const Labels>{batch.y.data(), count};
+    } else {
+      targets_ = batch.targets.leftCols(count);
     }
   }
 
-  Dataset<Scalar> batch_;
   Index every_;
+  Matrix<Scalar> x_;
+  Labels y_;
+  Matrix<Scalar> targets_;
   std::vector<Row> rows_;
 };
 
