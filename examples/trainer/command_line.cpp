@@ -91,7 +91,8 @@ void add_flags(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--mu", options.mu, "with codes: weight of the penalties (default: the algorithm's)");
   app.add_option("--code-iterations", options.code_iterations,
-                 "with codes: steps on the codes (default: the algorithm's)");
+                 "with codes: steps on each code (default: the algorithm's); with several, weights are updated at the "
+                 "inputs that codes have moved");
   app.add_option("--code-learning-rate", options.code_learning_rate,
                  "with codes: rate of these steps (default: the algorithm's)");
   app.add_option("--limit", options.limit, "use only the first N training samples")->check(at_least(1))->type_name("N");
@@ -105,9 +106,21 @@ void add_flags(CLI::App& app, Options& options) {
       ->check(at_least(0))
       ->capture_default_str()
       ->type_name("STEPS");
-  app.add_option("--history", options.history, "write a table of all epochs")->type_name("FILE.csv");
-  app.add_option("--plot", options.plot, "draw learning curves and confusion matrix (needs gnuplot)")
+  app.add_option("--history", options.history, "write a table of all epochs; as FILE.jsonl, of lines of JSON")
+      ->type_name("FILE.csv");
+  app.add_option("--plot", options.plot,
+                 "draw learning curves, anew after each epoch, and at the end a confusion matrix (needs gnuplot)")
       ->type_name("FILE.png");
+  app.add_option("--codes", options.codes,
+                 "write what steps do to the codes of the first batch: of each block the cosine of its direction to "
+                 "backprop's, of its code displacement, share of flipped units and penalty")
+      ->type_name("FILE.csv");
+  app.add_option("--plot-codes", options.plot_codes, "draw that, anew after each epoch (needs gnuplot)")
+      ->type_name("FILE.png");
+  app.add_option("--codes-every", options.codes_every, "look at codes every so many steps")
+      ->check(at_least(1))
+      ->capture_default_str()
+      ->type_name("STEPS");
   app.add_option("--save", options.save, "write a checkpoint after each epoch, at the end, and when interrupted")
       ->type_name("FILE");
   app.add_option("--save-every", options.save_every, "and after every so many steps")

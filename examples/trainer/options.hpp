@@ -44,6 +44,9 @@ struct Options {
   std::optional<double> time_limit;
   std::string history;
   std::string plot;
+  std::string codes;
+  std::string plot_codes;
+  altmin::Index codes_every = 100;
   std::string save;
   altmin::Index save_every = 0;
   altmin::Index evaluate_every = 0;

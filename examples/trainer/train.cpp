@@ -32,12 +32,17 @@ struct Summary {
   }
 };
 
+#ifdef ALTMIN_TRAINER_MPI
 /// Those of a rank that leaves all files and streams to rank 0.
 Options silent(Options options) {
-  for (std::string* file : {&options.save, &options.resume, &options.history, &options.plot}) file->clear();
+  for (std::string* file :
+       {&options.save, &options.resume, &options.history, &options.plot, &options.codes, &options.plot_codes}) {
+    file->clear();
+  }
   options.quiet = true;
   return options;
 }
+#endif
 
 /// A schedule over the epochs of a task; the rate stays as it is where a cosine's length cannot be known.
 Schedule make_schedule(const Options& options, Task& task) {
@@ -78,13 +83,16 @@ int train_on(altmin::Communicator& communicator, const std::string& trainer, con
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
   const altmin::Validation<float> test{[&](const Net& trained) { return task->test(trained); }, options.evaluate_every};
-  const auto save_history = [&](const auto&) { outputs.update_history(history); };
+  std::optional<altmin::CodeHistory<float>> codes;
+  if (!options.codes.empty() || !options.plot_codes.empty()) codes.emplace(options.codes_every);
+  const Results results{history, codes, trainer + ", " + options.model, options.algorithm};
+  const auto save_results = [&](const auto&) { outputs.update(results); };
   const Schedule schedule = make_schedule(options, *task);
   const altmin::FitReport report = [&] {
     const Interruption kept_back;
     return altmin::fit(net, task->source(), fit_options, altmin::Resume{options.resume}, schedule.cosine,
-                       schedule.halve, time_limit, Summary{progress}, test, history, save_history, saver, validation,
-                       early_stopping, ProgressBar{progress, style});
+                       schedule.halve, time_limit, Summary{progress}, codes, test, history, save_results, saver,
+                       validation, early_stopping, ProgressBar{progress, style});
   }();
   if (communicator.rank() > 0) return report ? 0 : 1;
   const altmin::Metrics tested = task->test(net);
@@ -92,9 +100,7 @@ int train_on(altmin::Communicator& communicator, const std::string& trainer, con
   const altmin::Index steps = report.steps - saver.first_step();
   auto line = report_line(options, net, report, tested, steps, task->samples());
   task->report(line, report, steps, tested);
-  return finish(trainer, options, report, line, [&](bool in_place) {
-    outputs.write(in_place, history, tested, trainer + ", " + options.model, options.algorithm);
-  });
+  return finish(trainer, options, report, line, [&](bool in_place) { outputs.write(in_place, results, tested); });
 }
 
 }  // namespace

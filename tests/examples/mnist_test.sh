@@ -46,6 +46,13 @@ train --history history.csv --limit 40 --no-batch-norm --quiet --threads 1 || fa
 [[ $(wc -l <history.csv) -eq 10 ]] || fail "history.csv"
 [[ $(find . -maxdepth 1 -name 'history*' | wc -l) -eq 1 ]] || fail "something left beside history.csv"
 loss=$(field train_loss)
+train --history history.jsonl --limit 40 --no-batch-norm --quiet || fail "history in JSON"
+[[ $(wc -l <history.jsonl) -eq 9 ]] || fail "history.jsonl"
+grep -q '^{"epoch":9,"steps":18,"train_loss":0.*,"validation_accuracy":[01].*}$' history.jsonl || fail "last line of JSON"
+train --codes codes.csv --codes-every 5 --limit 40 --no-batch-norm --code-iterations 3 --quiet || fail "codes"
+[[ $(head -1 codes.csv) == step,block,cosine,displacement,flipped,penalty ]] || fail "names in codes.csv"
+[[ $(wc -l <codes.csv) -eq 9 ]] || fail "codes.csv" # of steps 0, 5, 10, 15 of two blocks
+grep -q '^15,1,[01].*,,,$' codes.csv || fail "the last block in codes.csv"
 train --limit 40 --no-batch-norm --quiet --threads 2 || fail "threads"
 [[ $(field train_loss) == "$loss" ]] || fail "the number of threads changes the result"
 
@@ -67,6 +74,9 @@ if command -v gnuplot >/dev/null; then
   train --plot curves.png || fail "plot"
   [[ $(head -c 4 curves.png | tail -c 3) == PNG ]] || fail "curves.png"
   [[ $(find . -maxdepth 1 -name 'curves*' | wc -l) -eq 1 ]] || fail "something left beside curves.png"
+  train --plot-codes codes.png --code-iterations 3 || fail "plot of codes"
+  [[ $(head -c 4 codes.png | tail -c 3) == PNG ]] || fail "codes.png"
+  train --plot-codes codes.png --algorithm adam || fail "plot of codes that do not move"
 fi
 
 # Options name files by the same rules: what is replaced keeps its mode, what is read-only stays, a link is followed.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -111,15 +112,40 @@ class History {
   /// read back exactly.
   template <class Traits>
   void write_csv(std::basic_ostream<char, Traits>& out) const {
-    const auto cell = [](double value) { return "," + (std::isnan(value) ? std::string{} : detail::number(value)); };
-    out << "epoch,steps,train_loss,train_seconds,validation_loss,validation_accuracy\n";
+    for (std::size_t i = 0; i < names.size(); ++i) out << (i > 0 ? "," : "") << names[i];
+    out << '\n';
     for (const Epoch& epoch : epochs_) {
-      out << detail::text(epoch.epoch) + "," + detail::text(epoch.steps) + cell(epoch.loss) + cell(epoch.seconds) +
-                 cell(epoch.validation_loss) + cell(epoch.validation_accuracy) + "\n";
+      const auto values = numbers(epoch, "");
+      for (std::size_t i = 0; i < names.size(); ++i) out << (i > 0 ? "," : "") + values[i];
+      out << '\n';
+    }
+  }
+
+  /// The same as lines of JSON, an object each, under the same names; what is not known is null.
+  template <class Traits>
+  void write_json_lines(std::basic_ostream<char, Traits>& out) const {
+    for (const Epoch& epoch : epochs_) {
+      const auto values = numbers(epoch, "null");
+      for (std::size_t i = 0; i < names.size(); ++i)
+        out << (i > 0 ? "," : "{") << '"' << names[i] << "\":" << values[i];
+      out << "}\n";
     }
   }
 
  private:
+  static constexpr std::array<const char*, 6> names{"epoch",         "steps",           "train_loss",
+                                                    "train_seconds", "validation_loss", "validation_accuracy"};
+
+  /// As text, `unknown` for what is not known.
+  static std::array<std::string, 6> numbers(const Epoch& epoch, const std::string& unknown) {
+    const auto text = [&](double value) {
+      const bool known = unknown.empty() ? !std::isnan(value) : std::isfinite(value);  // JSON has no infinity
+      return known ? detail::number(value) : unknown;
+    };
+    return {detail::text(epoch.epoch), detail::text(epoch.steps),   text(epoch.loss),
+            text(epoch.seconds),       text(epoch.validation_loss), text(epoch.validation_accuracy)};
+  }
+
   std::vector<Epoch> epochs_;
 };
 
