@@ -86,9 +86,10 @@ TEST_CASE("a history without validation leaves its cells empty", "[callbacks]") 
   const std::string json = lines.str();
   CHECK(std::count(json.begin(), json.end(), '\n') == 2);
   const History::Epoch& first = history.epochs()[0];
-  CHECK_THAT(json, StartsWith("{\"epoch\":1,\"steps\":3,\"train_loss\":" + altmin::detail::number(first.loss) +
-                              ",\"train_seconds\":" + altmin::detail::number(first.seconds) +
-                              ",\"validation_loss\":null,\"validation_accuracy\":null}\n{\"epoch\":2,"));
+  const std::string start = "{\"epoch\":1,\"steps\":3,\"train_loss\":" + altmin::detail::number(first.loss) +
+                            ",\"train_seconds\":" + altmin::detail::number(first.seconds) +
+                            ",\"validation_loss\":null,\"validation_accuracy\":null}\n{\"epoch\":2,";
+  CHECK(json.substr(0, start.size()) == start);
 }
 
 TEST_CASE("a progress bar is redrawn in place and leaves a line for each epoch", "[callbacks]") {
