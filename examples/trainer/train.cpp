@@ -108,10 +108,13 @@ int train(const std::string& trainer, const Options& options, const std::string&
           const std::function<Data()>& load, const altmin::Augmentation& augmentation) {
 #ifdef ALTMIN_TRAINER_MPI
   if (options.distributed) {
-    return altmin::run_on_mpi(trainer, std::cerr, [&](altmin::Communicator& communicator) {
+    altmin::StallLimits limits;
+    if (options.stall_limit) limits.end_after = *options.stall_limit;
+    const auto body = [&](altmin::Communicator& communicator) {
       const Options own = communicator.rank() == 0 ? options : silent(options);
       return train_on(communicator, trainer, own, saved_options, load, augmentation);
-    });
+    };
+    return altmin::run_on_mpi(trainer, std::cerr, body, limits);
   }
 #endif
   altmin::Alone alone;
