@@ -283,7 +283,7 @@ template <class Scalar>
 Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
   const int iterations = signal_->weight_iterations();
   if (iterations > 1) save_weights(context.layers);
-  for (int iteration = 0; iteration < iterations; ++iteration) {
+  const auto update = [&](int iteration) {
     if (iteration > 0) {
       for_each_block(context,
                      [&](Index l, const Worker<Scalar>& worker) { signal_->renew(context, workspace_, l, worker); });
@@ -295,13 +295,22 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
     // Here all gradients are computed, a contiguous piece a block, and nothing has moved: the place to clip or weight
     // them. Who enlarges them renews their bounds. What follows reads sums over the batch alone: with several ranks, it
     // is the same on all of them.
-    if (!stays_finite(context, iteration)) {
-      if (iteration > 0) restore_weights(context.layers);
-      return Status::weights_not_finite;
-    }
+    if (!stays_finite(context, iteration)) return false;
     for_each_block(context, iteration, [&](Index l, const BlockStep<Scalar>& step, const Worker<Scalar>& worker) {
       rules_[std::size_t(l)]->apply(worker, step);
     });
+    return true;
+  };
+  int iteration = 0;
+  try {
+    while (iteration < iterations && update(iteration)) ++iteration;
+  } catch (...) {  // the sum over ranks has failed
+    if (iteration > 0) restore_weights(context.layers);
+    throw;
+  }
+  if (iteration < iterations) {
+    if (iteration > 0) restore_weights(context.layers);
+    return Status::weights_not_finite;
   }
   if (iterations > 1 && saved_for_ < context.x.cols()) {
     save_weights(context.layers);  // takes as much memory as the rules have taken, so that the next step allocates none
