@@ -8,6 +8,7 @@
 #include "altmin/data/standardize.hpp"
 #include "altmin/readers/cifar10.hpp"
 #include "altmin/readers/csv.hpp"
+#include "altmin/readers/files.hpp"
 #include "altmin/readers/idx.hpp"
 #include "altmin/readers/stream.hpp"
 
