@@ -7,6 +7,7 @@
 #include "altmin/data/batches.hpp"        // IWYU pragma: export
 #include "altmin/data/dataset.hpp"        // IWYU pragma: export
 #include "altmin/data/standardize.hpp"    // IWYU pragma: export
+#include "altmin/data/weights.hpp"        // IWYU pragma: export
 #include "altmin/layers/layers.hpp"       // IWYU pragma: export
 #include "altmin/losses/losses.hpp"       // IWYU pragma: export
 #include "altmin/network/algorithms.hpp"  // IWYU pragma: export

@@ -170,6 +170,9 @@ class Algorithm {
   /// Throws OptionError unless its signal and rules, and these layers, can be those of one of several ranks.
   void require_sums_over_ranks(const LayerStack<Scalar>& layers) const;
 
+  /// Throws OptionError unless its signal and rules can take weights of samples.
+  void require_sample_weights() const;
+
   /// One training step. Unless it returns `updated`, nothing has changed but the random numbers that were drawn.
   StepReport step(const StepContext<Scalar>& context);
 
@@ -333,6 +336,18 @@ void Algorithm<Scalar>::require_sums_over_ranks(const LayerStack<Scalar>& layers
   if (!signal_->sums_over_ranks()) refuse("the signal of " + std::string{name()});
   for (const auto& rule : rules_) {
     if (!rule->sums_over_ranks()) refuse("the weight rule of " + std::string{name()});
+  }
+}
+
+template <class Scalar>
+void Algorithm<Scalar>::require_sample_weights() const {
+  const auto refuse = [&](const char* what) {
+    throw OptionError(std::string{name()} + ": its " + what +
+                      " takes no weights of samples: expected another algorithm, or samples without weights");
+  };
+  if (!signal_->weighs_samples()) refuse("signal");
+  for (const auto& rule : rules_) {
+    if (!rule->weighs_samples()) refuse("weight rule");
   }
 }
 

@@ -37,6 +37,7 @@ class GradientRule : public WeightRuleBase<GradientRule<Moments>, typename Momen
     Gradients<Scalar>::derive(worker, step);
   }
 
+  bool weighs_samples() const override { return true; }
   bool sums_over_ranks() const override { return true; }
   void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
     Gradients<Scalar>::sum(worker, step);

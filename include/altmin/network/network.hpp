@@ -61,6 +61,27 @@ class Network {
     return report;
   }
 
+  /// The same, of samples that have weights, a row or a column: each sample's loss and gradient is multiplied by its
+  /// weight, and sums over the batch are divided by the sum of the weights. So a sample of weight 2 is the sample
+  /// twice, also in the memories of an algorithm, and one of weight 0 is not there. Layers count each sample once: the
+  /// statistics of batch normalization have no weights. On several ranks all have weights, or none has. Throws
+  /// ShapeError unless there is one weight a sample, DataError for one that is negative or not finite and where all
+  /// are 0, OptionError where the algorithm takes none (ExactCodes, and rules that do not say that they do).
+  template <class X, class Y, class Weights>
+  StepReport step(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y,
+                  const Eigen::MatrixBase<Weights>& weights) {
+    static_assert(std::is_same_v<typename Weights::Scalar, Scalar> && Weights::IsVectorAtCompileTime,
+                  "altmin: weights are a vector of the network's scalar type");
+    const Eigen::Ref<const Eigen::Matrix<Scalar, Weights::RowsAtCompileTime == 1 ? 1 : Eigen::Dynamic,
+                                         Weights::RowsAtCompileTime == 1 ? Eigen::Dynamic : 1>>
+        vector{weights};
+    StepReport report;
+    with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      report = checked_step(samples, target.weighted({vector.data(), 1, vector.size(), 1}));
+    });
+    return report;
+  }
+
   /// Trains on one labelled sample.
   template <class X>
   StepReport step(const Eigen::MatrixBase<X>& x, int label) {
@@ -334,6 +355,13 @@ void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& tar
     throw ShapeError("target: expected " + detail::text(x.cols()) + " samples, got " + detail::text(target.samples()));
   }
   loss_->check(layers_.output().size(), target);
+  const auto& weights = target.weights();
+  if (weights.rows() == 0) return;
+  detail::require_weights(target);
+  algorithm_.require_sample_weights();
+  if (!may_be_empty && (weights.array() == Scalar(0)).all()) {
+    throw DataError("weights: expected at least one above 0 in a batch, got none");
+  }
 }
 
 template <class Scalar>

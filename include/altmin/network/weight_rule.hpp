@@ -41,6 +41,10 @@ class WeightRuleInterface {
   /// shows until apply().
   virtual void observe(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, ConstView<Scalar>) {}
 
+  /// Whether it can take weights of samples: what it sums over the batch beside products of inputs and residuals, which
+  /// are weighted already (BlockSignal::sample_weights), it multiplies by them.
+  virtual bool weighs_samples() const { return false; }
+
   /// Whether it fits codes, and so needs a signal that moves them.
   virtual bool requires_codes() const { return false; }
 
