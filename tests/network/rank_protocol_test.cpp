@@ -145,6 +145,32 @@ TEST_CASE("ranks: a batch may be empty on some, not on all", "[ranks]") {
   CHECK(all_are(errors_on<altmin::ShapeError>(2, [&](Communicator& communicator) { step(communicator, 2); }), ""));
 }
 
+TEST_CASE("ranks: all samples have weights, or none has", "[ranks]") {
+  const Problem<double> problem{6, 3, 6};
+  const auto step = [&](Communicator& communicator, Index samples_of_rank_2, bool rank_1_weighs) {
+    Network<double> net = small_network(altmin::AmAdam{});
+    net.set_communicator(communicator);
+    const Index own = communicator.rank() == 2 ? samples_of_rank_2 : 2;
+    const auto x = problem.x.leftCols(own);
+    const auto y = problem.y.head(own);
+    const bool weighs = communicator.rank() == 0 || (communicator.rank() == 1 && rank_1_weighs);
+    const Network<double> before = net;
+    try {
+      weighs ? net.step(x, y, altmin::Vector<double>::Constant(own, 2)) : net.step(x, y);
+    } catch (const altmin::DataError&) {
+      if (!(net == before)) throw std::logic_error("changed");
+      throw;
+    }
+  };
+  const auto errors = [&](Index samples_of_rank_2, bool rank_1_weighs) {
+    return errors_on<altmin::DataError>(
+        3, [&](Communicator& communicator) { step(communicator, samples_of_rank_2, rank_1_weighs); });
+  };
+  CHECK(all_are(errors(2, false), "rank 1: expected samples with weights, as on the ranks before it, got others"));
+  CHECK(all_are(errors(1, true), "rank 2: expected samples with weights, as on the ranks before it, got others"));
+  CHECK(all_are(errors(0, true), ""));
+}
+
 TEST_CASE("ranks: networks that differ, or cannot sum over ranks, are refused", "[ranks]") {
   using altmin::OptionError;
   const auto refused = [](const auto& make) {

@@ -1,5 +1,6 @@
 #include <altmin/readers/csv.hpp>
 #include <altmin/readers/files.hpp>
+#include <altmin/readers/stream.hpp>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -71,4 +72,57 @@ TEST_CASE("the parts of a table make up the whole", "[files]") {
   std::istringstream stream{text};
   CHECK(support::message_of<OptionError>([&] { altmin::Source{stream}.part(2, 2); }) ==
         "Source: expected a part of 0 to 1, got 2");
+}
+
+TEST_CASE("a stream reads a table in several files, as if it were in one", "[files]") {
+  const support::TemporaryFolder folder;
+  const std::string names = "label,a,b\n";
+  std::string whole = names;
+  constexpr Index sizes[] = {1500, 1, 700};
+  Index row = 0;
+  for (int file = 0; file < 3; ++file) {
+    std::string text;
+    for (Index i = 0; i < sizes[file]; ++i, ++row) {
+      text += std::to_string(row % 2) + "," + std::to_string(row) + "," + std::to_string(-row) + "\n";
+    }
+    whole += text;
+    text = names + text;
+    const std::string packed = support::gzip(folder, text);
+    text.pop_back();  // the last line of a file may have no end
+    folder.write("part-" + std::to_string(file), file == 1 ? packed : text);
+  }
+  const auto paths = altmin::find_files((folder.path() / "part-*").string());
+  const std::vector<altmin::Source> files{paths.begin(), paths.end()};
+  altmin::StreamOptions options;
+  options.batch_size = 64;
+  options.reservoir = 100;
+  options.test_rows = 50;
+  altmin::CsvOptions csv;
+  csv.header = true;
+  altmin::Stream<double> stream{files, options, csv};
+  altmin::Stream<double> expected{folder.write("whole", whole), options, csv};
+  for (int pass = 0; pass < 2; ++pass) {
+    Index batches = 0;
+    bool same = true;
+    while (const auto* const batch = expected.next()) {
+      const auto* const got = stream.next();
+      REQUIRE(got != nullptr);
+      same = same && got->x == batch->x && got->y == batch->y;
+      ++batches;
+    }
+    CHECK(same);
+    CHECK(stream.next() == nullptr);
+    CHECK(batches == (2201 - 50 + 63) / 64);
+    CHECK(stream.test().x() == expected.test().x());
+  }
+  CHECK(stream.info().repeatable);
+
+  folder.write("part-1", "label,a\n0,1\n");
+  CHECK(support::message_of<DataError>([&] {
+          altmin::Stream<double> other{files, options, csv};
+          while (other.next() != nullptr) {
+          }
+        }).find("part-1: expected 2 features as in ") != std::string::npos);
+  CHECK(support::message_of<OptionError>([&] { altmin::Stream<double>{std::vector<altmin::Source>{}}; }) ==
+        "Stream: expected at least one source, got none");
 }

@@ -251,6 +251,7 @@ template <class Scalar>
 StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
   signal_->check(context.loss, context.layers.output().size(), context.samples());
   StepReport report;
+  report.samples = context.samples();
   report.loss = run_forward(context, workspace_);
   if (!std::isfinite(report.loss)) {
     report.status = Status::loss_not_finite;
