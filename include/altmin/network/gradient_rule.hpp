@@ -43,6 +43,11 @@ class GradientRule : public WeightRuleBase<GradientRule<Moments>, typename Momen
     Gradients<Scalar>::sum(worker, step);
   }
 
+  bool clips() const override { return true; }
+  void clip(const BlockStep<Scalar>& step, double limit) override {
+    Gradients<Scalar>::clip(step.memory.gradients.view(), step.signal.scale, limit);
+  }
+
   bool stays_finite(const BlockStep<Scalar>& step) const override {
     bool finite = true;
     for_each_moving(step, [&](auto& parameter, std::size_t i) {

@@ -122,6 +122,16 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     if (moves) gradient_bound_ = gradient_bound(norm_bound<Scalar>(gradient), gradient);
   }
 
+  bool clips() const override { return true; }
+  /// G and g together, and the gradients of what moves by Adam.
+  void clip(const BlockStep<Scalar>& step, double limit) override {
+    const bool moves = beside_.map() >= 0 && !LoweredMap<Scalar>{step.block[beside_.map()]}.frozen();
+    const View<Scalar> all = step.memory.gradients.view();
+    Gradients<Scalar>::clip({all.address(0, 0), all.rows() - velocity_.size(), 1, all.rows()}, step.signal.scale, limit);
+    if (!moves) return;
+    Gradients<Scalar>::clip(Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols()), 1, limit);
+  }
+
   bool stays_finite(const BlockStep<Scalar>& step) const override {
     if (!beside_.rule().stays_finite(step)) return false;
     if (beside_.map() < 0 || LoweredMap<Scalar>{step.block[beside_.map()]}.frozen()) return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iosfwd>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -162,6 +163,7 @@ class Network {
   void set_algorithm(const Config& algorithm) {
     require_layers();
     Algorithm<Scalar> next{AnyAlgorithm<Scalar>{algorithm}, layers_};
+    if (scales_.gradient_limit) next.require_clipping();
     if (!share_.alone()) share_with_ranks(*share_.communicator(), next);
     algorithm_ = std::move(next);
   }
@@ -229,6 +231,18 @@ class Network {
   }
   double mu_scale() const { return scales_.mu; }
 
+  /// Shortens the gradient of each block to this norm at most, from the next step on: that of all its parameters
+  /// together, as the weight rule is given it (of AM-mem, the preconditioned one). Above 0; infinite, as it is unless
+  /// set: no limit. Throws OptionError also where the algorithm's weight rule does not clip.
+  void set_gradient_limit(double limit) {
+    if (!(limit > 0)) throw OptionError("gradient_limit must be above 0, got " + detail::text(limit));
+    scales_.gradient_limit.reset();
+    if (limit > std::numeric_limits<double>::max()) return;
+    algorithm_.require_clipping();
+    scales_.gradient_limit = limit;
+  }
+  double gradient_limit() const { return scales_.gradient_limit.value_or(std::numeric_limits<double>::infinity()); }
+
   /// Steps taken.
   Index steps() const { return steps_; }
 
@@ -253,6 +267,7 @@ class Network {
     visit("steps", self.steps_...);
     visit("rate_scale", self.scales_.rate...);
     visit("mu_scale", self.scales_.mu...);
+    visit("gradient_limit", self.scales_.gradient_limit...);
   }
 
  private:
@@ -406,6 +421,7 @@ void Network<Scalar>::share_with_ranks(Communicator& communicator, Algorithm<Sca
     visit_part(visitor, "", steps_);
     visit_part(visitor, "", scales_.rate);
     visit_part(visitor, "", scales_.mu);
+    visit_part(visitor, "gradient_limit", scales_.gradient_limit);
   });
 }
 

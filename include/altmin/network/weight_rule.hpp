@@ -66,6 +66,11 @@ class WeightRuleInterface {
   /// last to sum in a step: where a rank fails, nothing has changed yet.
   virtual void sum_gradients(const Worker<Scalar>&, const BlockStep<Scalar>&) {}
 
+  /// Whether clip() is implemented.
+  virtual bool clips() const { return false; }
+  /// After derive(): shortens the gradients, as apply() reads them, to a norm of `limit` at most.
+  virtual void clip(const BlockStep<Scalar>&, double /*limit*/) {}
+
   /// Whether apply() would leave weights and state finite, from bounds.
   virtual bool stays_finite(const BlockStep<Scalar>& step) const = 0;
 
