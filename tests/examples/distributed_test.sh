@@ -51,6 +51,15 @@ done
 
 # A rank that is killed, whichever and whenever, ends the job soon, with a sentence; from what was saved the run goes on,
 # again and again, to the bytes of a run that was not stopped.
+ranks_of() { # JOB
+  mapfile -t ranks < <(pgrep -P "$(pgrep -P "$1" -x mpirun)" -x mnist)
+  [[ ${#ranks[@]} -eq 3 ]] || fail "expected 3 ranks, got ${#ranks[@]}"
+}
+await_end() { # JOB
+  local start=$SECONDS status=0
+  wait "$1" || status=$?
+  [[ $status -ne 0 && $((SECONDS - start)) -lt 10 ]] || fail "status $status after $((SECONDS - start)) s"
+}
 version() { stat -c %i.%y killed 2>/dev/null || echo none; }
 saving=(--save killed --save-every 3 --quiet --epochs 100000)
 RANDOM=1
@@ -66,13 +75,9 @@ for ((kill = 0; kill < kills; ++kill)); do
     sleep 0.05
   done
   sleep 0.$((RANDOM % 90 + 10))
-  mapfile -t ranks < <(pgrep -P "$(pgrep -P $job -x mpirun)" -x mnist)
-  [[ ${#ranks[@]} -eq 3 ]] || fail "expected 3 ranks, got ${#ranks[@]}"
+  ranks_of $job
   kill -KILL "${ranks[RANDOM % 3]}"
-  start_of_end=$SECONDS
-  status=0
-  wait $job || status=$?
-  [[ $status -ne 0 && $((SECONDS - start_of_end)) -lt 10 ]] || fail "status $status after $((SECONDS - start_of_end)) s"
+  await_end $job
   grep -q -E 'signal 9|EXIT CODE: 9' err || fail "sentence of a killed rank"
 done
 on 3 --resume killed --epochs 100000 --time-limit 1e-9 --quiet || fail "resume what was killed"
@@ -80,6 +85,20 @@ epochs=$(($(field epochs) + 2))
 on 3 --resume killed --epochs $epochs --save killed --quiet || fail "resume what was killed"
 on 3 "${options[@]}" --epochs $epochs --save unbroken --quiet || fail "unbroken"
 same unbroken killed
+
+# A rank that hangs ends the job, too, by a sentence of those that wait for it.
+rm -f saved
+timeout 60 mpirun -n 3 "$mnist" --data data --distributed "${options[@]}" --save saved --quiet --epochs 100000 \
+  --stall-limit 2 >out 2>err &
+job=$!
+for _ in {1..600}; do
+  [[ ! -e saved ]] || break
+  sleep 0.05
+done
+ranks_of $job
+kill -STOP "${ranks[1]}"
+await_end $job
+grep -q '^mnist: rank [02] has waited [0-9]* s for others in operation .*: the job ends' err || fail "sentence of a stall"
 
 # A rank that fails ends the job, with its sentence.
 status=0
