@@ -135,6 +135,10 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_flag(
       "--distributed", options.distributed,
       "under mpirun: train one network on all ranks, each on its share of every batch; rank 0 prints and saves");
+  app.add_option("--stall-limit", options.stall_limit,
+                 "with --distributed: end the job where a rank waits so long for others (default: only say so)")
+      ->type_name("SECONDS")
+      ->needs("--distributed");
 #endif
   app.add_flag("--quiet", options.quiet, "no progress and no tables: only the line of JSON");
 }

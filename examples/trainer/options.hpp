@@ -53,6 +53,7 @@ struct Options {
   std::string resume;
   bool quiet = false;
   bool distributed = false;
+  std::optional<double> stall_limit;
 
   /// The options that decide the result, by their flags: a checkpoint stores them.
   template <class Visit, class... Self>

@@ -109,10 +109,13 @@ int train(const std::string& trainer, const Options& options, const std::string&
           const std::function<std::unique_ptr<Task>()>& open) {
 #ifdef ALTMIN_TRAINER_MPI
   if (options.distributed) {
-    return altmin::run_on_mpi(trainer, std::cerr, [&](altmin::Communicator& communicator) {
+    altmin::StallLimits limits;
+    if (options.stall_limit) limits.end_after = *options.stall_limit;
+    const auto body = [&](altmin::Communicator& communicator) {
       const Options own = communicator.rank() == 0 ? options : silent(options);
       return train_on(communicator, trainer, own, saved_options, open);
-    });
+    };
+    return altmin::run_on_mpi(trainer, std::cerr, body, limits);
   }
 #endif
   altmin::Alone alone;

@@ -9,6 +9,7 @@
 #include "altmin/data/weights.hpp"
 #include "altmin/readers/cifar10.hpp"
 #include "altmin/readers/csv.hpp"
+#include "altmin/readers/files.hpp"
 #include "altmin/readers/idx.hpp"
 #include "altmin/readers/stream.hpp"
 

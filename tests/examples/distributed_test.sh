@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# --distributed of the trainer `mnist`: several ranks train one network, as one does; a run that is killed goes on.
+# distributed_test.sh [--kills COUNT]: --distributed of the trainer `mnist`: several ranks train one network, as one
+# does; a run goes on after one of its ranks was killed, COUNT times (3).
+kills=3
+[[ ${1:-} != --kills ]] || kills=$2
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 mnist=$(example mnist)
 command -v mpirun >/dev/null || { echo "skipped: mpirun is not installed" && exit 77; }
@@ -46,32 +49,56 @@ for ranks in 1 3; do
 done
 "$mnist" --data data --resume half --epochs 4 --quiet >out 2>err || fail "resume on its own"
 
-# A rank that is killed, at whatever moment, ends the job soon; what it has saved goes on to the bytes of a run that was
-# not stopped.
-long=("${options[@]}" --save killed --save-every 3 --quiet)
-for turn in 1 2 3; do
-  rm -f killed
-  timeout 60 mpirun -n 3 "$mnist" --data data --distributed "${long[@]}" --epochs 100000 >out 2>err &
+# A rank that is killed, whichever and whenever, ends the job soon, with a sentence; from what was saved the run goes on,
+# again and again, to the bytes of a run that was not stopped.
+ranks_of() { # JOB
+  mapfile -t ranks < <(pgrep -P "$(pgrep -P "$1" -x mpirun)" -x mnist)
+  [[ ${#ranks[@]} -eq 3 ]] || fail "expected 3 ranks, got ${#ranks[@]}"
+}
+await_end() { # JOB
+  local start=$SECONDS status=0
+  wait "$1" || status=$?
+  [[ $status -ne 0 && $((SECONDS - start)) -lt 10 ]] || fail "status $status after $((SECONDS - start)) s"
+}
+version() { stat -c %i.%y killed 2>/dev/null || echo none; }
+saving=(--save killed --save-every 3 --quiet --epochs 100000)
+RANDOM=1
+rm -f killed
+for ((kill = 0; kill < kills; ++kill)); do
+  start=("${options[@]}")
+  [[ ! -e killed ]] || start=(--resume killed)
+  before=$(version)
+  timeout 60 mpirun -n 3 "$mnist" --data data --distributed "${start[@]}" "${saving[@]}" >out 2>err &
   job=$!
-  for _ in {1..200}; do
-    [[ ! -e killed ]] || break
+  for _ in {1..600}; do
+    [[ $(version) == "$before" ]] || break
     sleep 0.05
   done
-  sleep 0.$((turn * 2))
-  mapfile -t ranks < <(pgrep -P "$(pgrep -P $job -x mpirun)" -x mnist)
-  [[ ${#ranks[@]} -eq 3 ]] || fail "expected 3 ranks, got ${#ranks[@]}"
-  kill -KILL "${ranks[turn - 1]}"
-  start=$SECONDS
-  status=0
-  wait $job || status=$?
-  [[ $status -ne 0 && $((SECONDS - start)) -lt 10 ]] || fail "status $status after $((SECONDS - start)) s"
-  cp killed left
-  on 3 --resume left --epochs 100000 --time-limit 1e-9 --quiet || fail "resume what was killed"
-  epochs=$(($(field epochs) + 2))
-  on 3 --resume killed --epochs $epochs --save killed --quiet || fail "resume what was killed"
-  on 3 "${options[@]}" --epochs $epochs --save unbroken --quiet || fail "unbroken"
-  same unbroken killed
+  sleep 0.$((RANDOM % 90 + 10))
+  ranks_of $job
+  kill -KILL "${ranks[RANDOM % 3]}"
+  await_end $job
+  grep -q -E 'signal 9|EXIT CODE: 9' err || fail "sentence of a killed rank"
 done
+on 3 --resume killed --epochs 100000 --time-limit 1e-9 --quiet || fail "resume what was killed"
+epochs=$(($(field epochs) + 2))
+on 3 --resume killed --epochs $epochs --save killed --quiet || fail "resume what was killed"
+on 3 "${options[@]}" --epochs $epochs --save unbroken --quiet || fail "unbroken"
+same unbroken killed
+
+# A rank that hangs ends the job, too, by a sentence of those that wait for it.
+rm -f saved
+timeout 60 mpirun -n 3 "$mnist" --data data --distributed "${options[@]}" --save saved --quiet --epochs 100000 \
+  --stall-limit 2 >out 2>err &
+job=$!
+for _ in {1..600}; do
+  [[ ! -e saved ]] || break
+  sleep 0.05
+done
+ranks_of $job
+kill -STOP "${ranks[1]}"
+await_end $job
+grep -q '^mnist: rank [02] has waited [0-9]* s for others in operation .*: the job ends' err || fail "sentence of a stall"
 
 # A rank that fails ends the job, with its sentence.
 status=0

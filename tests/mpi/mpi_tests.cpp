@@ -3,11 +3,12 @@
 #include "altmin/mpi.hpp"
 
 #define CATCH_CONFIG_RUNNER
+#include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "altmin/altmin.hpp"
@@ -121,9 +122,13 @@ TEST_CASE("an MPI environment is the first of its process", "[mpi]") {
 }
 
 int main(int argc, char** argv) {
-  return altmin::run_on_mpi("mpi_tests", std::cerr, [&](Communicator& communicator) {
-    if (argc > 1 && std::strcmp(argv[1], "--fail") == 0) {
-      if (communicator.rank() == 1) throw altmin::Error("the disk is full");
+  const std::string mode = argc > 1 ? argv[1] : "";
+  altmin::StallLimits limits;
+  if (mode == "--stall") limits = {0.5, 2};
+  const auto body = [&](Communicator& communicator) {
+    if (mode == "--fail" || mode == "--stall") {
+      if (communicator.rank() == 1 && mode == "--fail") throw altmin::Error("the disk is full");
+      if (communicator.rank() == 1) std::this_thread::sleep_for(std::chrono::hours{1});
       double number = 0;
       communicator.sum(&number, 1);
       return 0;
@@ -135,5 +140,6 @@ int main(int argc, char** argv) {
     std::int64_t failures = session.run();
     communicator.sum(&failures, 1);
     return failures == 0 ? 0 : 1;
-  });
+  };
+  return altmin::run_on_mpi("mpi_tests", std::cerr, body, limits);
 }

@@ -34,17 +34,10 @@ class CountingRanks : public Communicator {
 
   int rank() const override { return ranks_.rank(); }
   int size() const override { return ranks_.size(); }
-  void sum(float* numbers, Index count) override {
-    call(count * 4, [&] { ranks_.sum(numbers, count); });
-  }
-  void sum(double* numbers, Index count) override {
-    call(count * 8, [&] { ranks_.sum(numbers, count); });
-  }
-  void sum(std::int64_t* numbers, Index count) override {
-    call(count * 8, [&] { ranks_.sum(numbers, count); });
-  }
-  void broadcast(void* bytes, Index count, int root) override {
-    call(count, [&] { ranks_.broadcast(bytes, count, root); });
+  void run(const altmin::RankOperation& operation) override {
+    if (calls_++ == fails_at_) throw Failure("the network is down");
+    bytes_ += operation.bytes();
+    ranks_.run(operation);
   }
 
   Index calls() const { return calls_; }
@@ -55,13 +48,6 @@ class CountingRanks : public Communicator {
   }
 
  private:
-  template <class Call>
-  void call(Index bytes, Call&& call) {
-    if (calls_++ == fails_at_) throw Failure("the network is down");
-    bytes_ += bytes;
-    call();
-  }
-
   Communicator& ranks_;
   Index fails_at_;
   Index calls_ = 0;
@@ -71,6 +57,19 @@ class CountingRanks : public Communicator {
 template <class Algorithm>
 Network<double> small_network(const Algorithm& algorithm, bool batch_norm = true) {
   return {support::mlp<double>({6, 5, 4, 3}, batch_norm), altmin::SoftmaxCrossEntropy{}, algorithm, altmin::Seed{1}};
+}
+
+/// With all that a layer may keep: running statistics, and random numbers.
+template <class Algorithm>
+Network<double> network_with_state(const Algorithm& algorithm) {
+  altmin::Layers<double> layers{6};
+  layers.add(altmin::Standardize{})
+      .add(altmin::Dense{5})
+      .add(altmin::BatchNorm{})
+      .add(altmin::Dropout{})
+      .add(altmin::Relu{});
+  return {layers.add(altmin::Dense{4}).add(altmin::Relu{}).add(altmin::Dense{3}), altmin::SoftmaxCrossEntropy{},
+          algorithm, altmin::Seed{1}};
 }
 
 /// The errors that call(communicator) throws on each rank.
@@ -144,6 +143,32 @@ TEST_CASE("ranks: a batch may be empty on some, not on all", "[ranks]") {
   CHECK(all_are(errors_on<altmin::ShapeError>(2, [&](Communicator& communicator) { step(communicator, 1); }),
                 "layer 1 (BatchNorm): expected at least 2 samples in a training batch, got 1"));
   CHECK(all_are(errors_on<altmin::ShapeError>(2, [&](Communicator& communicator) { step(communicator, 2); }), ""));
+}
+
+TEST_CASE("ranks: all samples have weights, or none has", "[ranks]") {
+  const Problem<double> problem{6, 3, 6};
+  const auto step = [&](Communicator& communicator, Index samples_of_rank_2, bool rank_1_weighs) {
+    Network<double> net = small_network(altmin::AmAdam{});
+    net.set_communicator(communicator);
+    const Index own = communicator.rank() == 2 ? samples_of_rank_2 : 2;
+    const auto x = problem.x.leftCols(own);
+    const auto y = problem.y.head(own);
+    const bool weighs = communicator.rank() == 0 || (communicator.rank() == 1 && rank_1_weighs);
+    const Network<double> before = net;
+    try {
+      weighs ? net.step(x, y, altmin::Vector<double>::Constant(own, 2)) : net.step(x, y);
+    } catch (const altmin::DataError&) {
+      if (!(net == before)) throw std::logic_error("changed");
+      throw;
+    }
+  };
+  const auto errors = [&](Index samples_of_rank_2, bool rank_1_weighs) {
+    return errors_on<altmin::DataError>(
+        3, [&](Communicator& communicator) { step(communicator, samples_of_rank_2, rank_1_weighs); });
+  };
+  CHECK(all_are(errors(2, false), "rank 1: expected samples with weights, as on the ranks before it, got others"));
+  CHECK(all_are(errors(1, true), "rank 2: expected samples with weights, as on the ranks before it, got others"));
+  CHECK(all_are(errors(0, true), ""));
 }
 
 TEST_CASE("ranks: networks that differ, or cannot sum over ranks, are refused", "[ranks]") {
@@ -231,7 +256,7 @@ TEST_CASE("ranks: where one fails, at whatever call, all get an error, and nothi
         ThreadRanks{ranks}.run([&](Communicator& communicator) {
           const int rank = communicator.rank();
           CountingRanks counting{communicator};
-          Network<double> net = small_network(algorithm);
+          Network<double> net = network_with_state(algorithm);
           net.set_communicator(counting);
           const auto step = [&] { net.step(problem.x.middleCols(4 * rank, 4), problem.y.segment(4 * rank, 4)); };
           for (int i = 0; i < 3; ++i) step();
@@ -268,8 +293,25 @@ TEST_CASE("ranks: where one fails, at whatever call, all get an error, and nothi
   };
   SECTION("AmAdam") { check(support::moving()); }
   SECTION("AmMem") { check(altmin::AmMem{}); }
+  SECTION("AmMem, moved") { check(altmin::AmMem::moved()); }
+  SECTION("AmMemFull") {  // with memories in each step, roots in the first ones
+    altmin::AmMemFull options;
+    options.memory_interval = 1;
+    check(options);
+    options.root_interval = 1;
+    check(options);
+  }
   SECTION("AmMemDescent") { check(altmin::AmMemDescent{}); }
+  SECTION("AmSgd") { check(altmin::AmSgd{}); }
   SECTION("Adam") { check(altmin::Adam{}); }
+  SECTION("Sgd") { check(altmin::Sgd{}); }
+  SECTION("centred Adam") { check(altmin::Pair{altmin::Backprop{}, altmin::CentredAdamRule{}}); }
+  SECTION("backprop with a memory") { check(altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}}); }
+  SECTION("AmAdam, two weight updates a step") {
+    altmin::AmAdam options;
+    options.weight_iterations = 2;
+    check(options);
+  }
 }
 
 TEST_CASE("ranks: what a step sends", "[ranks]") {

@@ -152,3 +152,79 @@ TEST_CASE("fit on several ranks expects the same data sizes and options, and goo
           altmin::fit(net, data, fit_options());
         }) == "rank 1: fit: expected at least 1 sample, got an empty data set");
 }
+
+TEST_CASE("fit on ranks that have data of their own, of other lengths, trains on one batch of each at a time",
+          "[ranks]") {
+  const bool weighted = GENERATE(false, true);
+  const bool labels = GENERATE(true, false);
+  const auto part_of = [&](int rank) {
+    constexpr Index sizes[] = {20, 33, 8};
+    const auto all = points(61, labels);
+    const Index first = rank == 0 ? 0 : rank == 1 ? 20 : 53;
+    const altmin::Matrix<double> x = all.x().middleCols(first, sizes[rank]);
+    altmin::Dataset<double> part =
+        labels ? altmin::Dataset<double>{x, altmin::Labels(all.y().segment(first, sizes[rank])), 3}
+               : altmin::Dataset<double>{x, altmin::Matrix<double>(all.targets().middleCols(first, sizes[rank]))};
+    if (weighted) part.set_weights(altmin::Vector<double>::LinSpaced(sizes[rank], 0.5, 2));
+    return part;
+  };
+  altmin::BatchOptions batch_options;
+  batch_options.batch_size = 7;
+  altmin::FitOptions options;
+  options.epochs = 2;
+  const auto results = fit_on(3, labels ? 3 : 2, [&](Communicator& communicator, auto& net) {
+    const auto data = part_of(communicator.rank());
+    altmin::Batches<double> own{data, batch_options};
+    altmin::SourceOfRanks<double> source{own, communicator};
+    return altmin::fit(net, source, options);
+  });
+
+  // The same on one rank, batch by batch.
+  auto expected = net_of(labels ? 3 : 2, 1);
+  const std::vector<altmin::Dataset<double>> data{part_of(0), part_of(1), part_of(2)};
+  double loss = 0;
+  double samples = 0;
+  std::vector<altmin::Batches<double>> sources;
+  for (const auto& part : data) sources.emplace_back(part, batch_options);
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<bool> ended(3);
+    loss = samples = 0;
+    for (int step = 0; step < 5; ++step) {
+      altmin::Matrix<double> x(6, 21);
+      altmin::Matrix<double> targets(2, 21);
+      altmin::Labels y(21);
+      altmin::Vector<double> weights(21);
+      Index size = 0;
+      for (std::size_t rank = 0; rank < 3; ++rank) {
+        const auto* const batch = ended[rank] ? nullptr : sources[rank].next();
+        ended[rank] = batch == nullptr;
+        if (batch == nullptr) continue;
+        x.middleCols(size, batch->size()) = batch->x;
+        if (labels) y.segment(size, batch->size()) = batch->y;
+        if (!labels) targets.middleCols(size, batch->size()) = batch->targets;
+        if (weighted) weights.segment(size, batch->size()) = batch->weights.transpose();
+        size += batch->size();
+      }
+      const auto train = [&](const auto& target) {
+        return weighted ? expected.step(x.leftCols(size), target, weights.head(size))
+                        : expected.step(x.leftCols(size), target);
+      };
+      const auto report = labels ? train(y.head(size)) : train(targets.leftCols(size));
+      CHECK(report.samples == size);
+      loss += report.loss * static_cast<double>(size);
+      samples += static_cast<double>(size);
+    }
+    for (std::size_t rank = 0; rank < 3; ++rank) {
+      if (!ended[rank]) CHECK(sources[rank].next() == nullptr);
+    }
+  }
+  CHECK(samples == 61);
+  const altmin::Matrix<double> x = points(61).x();
+  for (const auto& [net, report] : results) {
+    CHECK(report.steps == 10);
+    CHECK(report.epochs == 2);
+    CHECK(std::abs(report.loss - loss / samples) < 1e-12);
+    CHECK(net == results.front().net);
+    CHECK((net.predict(x) - expected.predict(x)).cwiseAbs().maxCoeff() < 1e-10);
+  }
+}

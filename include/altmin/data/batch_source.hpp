@@ -20,6 +20,7 @@ struct SourceInfo {
   Index batches = 0;                ///< of a pass; 0: unknown, or there is no end
   Index smallest_batch = 0;         ///< samples of a pass's smallest batch; 0: unknown
   bool repeatable = false;          ///< whether there can be a second pass
+  bool of_rank = false;             ///< whether a rank trains on all of its batches, as SourceOfRanks says
 };
 
 /// What fit() trains on: a sequence of mini-batches that is gone through once, a pass, or several times. Batches makes

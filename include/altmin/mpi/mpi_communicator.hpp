@@ -10,7 +10,6 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <cstdint>
 
 #include "altmin/core/types.hpp"
 #include "altmin/parallel/communicator.hpp"
@@ -33,28 +32,29 @@ class MpiCommunicator : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void sum(float* numbers, Index count) override { sum_all(numbers, count, MPI_FLOAT); }
-  void sum(double* numbers, Index count) override { sum_all(numbers, count, MPI_DOUBLE); }
-  void sum(std::int64_t* numbers, Index count) override { sum_all(numbers, count, MPI_INT64_T); }
-  void broadcast(void* bytes, Index count, int root) override {
-    in_parts(count, [&](Index first, int size) {
-      MPI_Bcast(static_cast<char*>(bytes) + first, size, MPI_BYTE, root, communicator_);
-    });
+  void run(const RankOperation& operation) override {
+    const MPI_Datatype type = type_of(operation.kind);
+    char* const bytes = static_cast<char*>(operation.data);
+    constexpr Index most = Index{1} << 30;  // MPI counts in int
+    for (Index first = 0; first < operation.count; first += most) {
+      const int count = static_cast<int>(std::min(most, operation.count - first));
+      char* const part = bytes + first * (operation.bytes() / operation.count);
+      if (operation.kind == RankOperation::Kind::broadcast) {
+        MPI_Bcast(part, count, type, operation.root, communicator_);
+      } else {
+        MPI_Allreduce(MPI_IN_PLACE, part, count, type, MPI_SUM, communicator_);
+      }
+    }
   }
 
  private:
-  template <class Number>
-  void sum_all(Number* numbers, Index count, MPI_Datatype type) {
-    in_parts(count, [&](Index first, int size) {
-      MPI_Allreduce(MPI_IN_PLACE, numbers + first, size, type, MPI_SUM, communicator_);
-    });
-  }
-
-  /// MPI counts in int.
-  template <class Call>
-  static void in_parts(Index count, Call&& call) {
-    constexpr Index most = Index{1} << 30;
-    for (Index first = 0; first < count; first += most) call(first, static_cast<int>(std::min(most, count - first)));
+  static MPI_Datatype type_of(RankOperation::Kind kind) {
+    switch (kind) {
+      case RankOperation::Kind::sum_of_floats: return MPI_FLOAT;
+      case RankOperation::Kind::sum_of_doubles: return MPI_DOUBLE;
+      case RankOperation::Kind::sum_of_integers: return MPI_INT64_T;
+      default: return MPI_BYTE;
+    }
   }
 
   MPI_Comm communicator_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdlib>
 #include <exception>
 #include <ostream>
 #include <string>
@@ -7,6 +8,7 @@
 #include "altmin/core/error.hpp"
 #include "altmin/core/function_ref.hpp"
 #include "altmin/mpi/mpi_communicator.hpp"
+#include "altmin/parallel/watched_ranks.hpp"
 
 namespace altmin {
 
@@ -45,10 +47,17 @@ class MpiEnvironment {
 };
 
 /// main() of a program that mpirun starts: calls body(communicator) on each rank, and returns what it returns. Where it
-/// throws on one rank, writes the error to `errors`, a line that begins with `name`, and ends the whole job.
-inline int run_on_mpi(const std::string& name, std::ostream& errors, FunctionRef<int(Communicator&)> body) {
+/// throws on one rank, writes the error to `errors`, a line that begins with `name`, and ends the whole job. A rank
+/// that waits too long for others writes such a line, too, from a thread of its own (see WatchedRanks).
+inline int run_on_mpi(const std::string& name, std::ostream& errors, FunctionRef<int(Communicator&)> body,
+                      StallLimits limits = {}) {
   const MpiEnvironment environment;
-  MpiCommunicator communicator;
+  MpiCommunicator ranks;
+  const auto write = [&](const std::string& sentence) {
+    errors << name + ": " + sentence + "\n" << std::flush;  // in one piece: ranks share a stream
+  };
+  // Ends this process alone, as that thread may not call MPI: mpirun then ends the others.
+  WatchedRanks communicator{ranks, limits, write, [] { std::_Exit(1); }};
   std::string sentence;
   try {
     return body(communicator);
@@ -59,7 +68,7 @@ inline int run_on_mpi(const std::string& name, std::ostream& errors, FunctionRef
   }
   const bool named = sentence.rfind("rank ", 0) == 0;  // an error that ranks agreed on says which one it is from
   const std::string rank = named ? "" : "rank " + detail::text(communicator.rank()) + ": ";
-  errors << name + ": " + rank + sentence + "\n" << std::flush;  // in one piece: ranks share a stream
+  write(rank + sentence);
   MpiEnvironment::abort();
 }
 

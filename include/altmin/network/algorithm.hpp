@@ -255,6 +255,7 @@ template <class Scalar>
 StepReport Algorithm<Scalar>::propagate(const StepContext<Scalar>& context) {
   signal_->check(context.loss, context.layers.output().size(), context.samples());
   StepReport report;
+  report.samples = context.samples();
   report.loss = run_forward(context, workspace_);
   if (!std::isfinite(report.loss)) {
     report.status = Status::loss_not_finite;
@@ -296,7 +297,7 @@ template <class Scalar>
 Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
   const int iterations = signal_->weight_iterations();
   if (iterations > 1) save_weights(context.layers);
-  for (int iteration = 0; iteration < iterations; ++iteration) {
+  const auto update = [&](int iteration) {
     if (iteration > 0) {
       for_each_block(context,
                      [&](Index l, const Worker<Scalar>& worker) { signal_->renew(context, workspace_, l, worker); });
@@ -312,13 +313,22 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
         rules_[std::size_t(l)]->clip(step, *context.scales.gradient_limit);
       });
     }
-    if (!stays_finite(context, iteration)) {
-      if (iteration > 0) restore_weights(context.layers);
-      return Status::weights_not_finite;
-    }
+    if (!stays_finite(context, iteration)) return false;
     for_each_block(context, iteration, [&](Index l, const BlockStep<Scalar>& step, const Worker<Scalar>& worker) {
       rules_[std::size_t(l)]->apply(worker, step);
     });
+    return true;
+  };
+  int iteration = 0;
+  try {
+    while (iteration < iterations && update(iteration)) ++iteration;
+  } catch (...) {  // the sum over ranks has failed
+    if (iteration > 0) restore_weights(context.layers);
+    throw;
+  }
+  if (iteration < iterations) {
+    if (iteration > 0) restore_weights(context.layers);
+    return Status::weights_not_finite;
   }
   if (iterations > 1 && saved_for_ < context.x.cols()) {
     save_weights(context.layers);  // takes as much memory as the rules have taken, so that the next step allocates none

@@ -79,6 +79,10 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     worker.sum(squares, 2);
     residual_square_ = squares[0];
     input_square_ = squares[1];
+    // The step of the map has sums of its own; it is in force with apply(), so that nothing changes where one fails.
+    if (LoweredMap<Scalar>{step.block[beside_.map()]}.frozen() || !stays_finite(step)) return;
+    if (!precondition_ || !next_) next_ = fresh_step(step);
+    advance(worker, step, precondition_ ? *precondition_ : *next_, *next_);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
@@ -96,21 +100,19 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     if (beside_.map() < 0) return;
     const LoweredMap<Scalar> map{step.block[beside_.map()]};
     if (map.frozen()) return;
-    const Point<Scalar> at = step.block.point(step.signal.at, beside_.map());
-    residual_.fit(map.outputs(), at.x.cols() * map.columns());
-    step.block[beside_.map()].lower_output(worker, output_residual_.view(), residual_.view());
-    if (!precondition_) precondition_.emplace(map.outputs(), map.inputs());
+    if (!precondition_) precondition_ = fresh_step(step);
     const double correction = precondition_->correction(rates());
-    precondition_->advance(
-        worker, rates(), residual_.view(), input_square_,
-        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_part(worker, at, inputs_, use); },
-        worker.all_samples(at.x.cols()) * map.columns());
+    if (worker.share() == nullptr) {
+      advance(worker, step, *precondition_, *precondition_);
+    } else {
+      precondition_->take(*next_);
+    }
     move(worker, map, step.rate_scale * options_.learning_rate, correction);
   }
 
   Index bytes() const override {
     return beside_.rule().bytes() + output_residual_.bytes() + residual_.bytes() + inputs_.bytes() +
-           (precondition_ ? precondition_->bytes() : 0);
+           (precondition_ ? precondition_->bytes() : 0) + (next_ ? next_->bytes() : 0);
   }
 
   template <class Visit, class... Self>
@@ -131,6 +133,24 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     return {options_.forgetting, options_.momentum, options_.damping, options_.memory_interval, options_.root_interval};
   }
 
+  PreconditionedStep<Scalar> fresh_step(const BlockStep<Scalar>& step) const {
+    const LoweredMap<Scalar> map{step.block[beside_.map()]};
+    return PreconditionedStep<Scalar>{map.outputs(), map.inputs()};
+  }
+
+  /// Makes `after` what `before` becomes by this batch; they may be the same.
+  void advance(const Worker<Scalar>& worker, const BlockStep<Scalar>& step, const PreconditionedStep<Scalar>& before,
+               PreconditionedStep<Scalar>& after) {
+    const LoweredMap<Scalar> map{step.block[beside_.map()]};
+    const Point<Scalar> at = step.block.point(step.signal.at, beside_.map());
+    residual_.fit(map.outputs(), at.x.cols() * map.columns());
+    step.block[beside_.map()].lower_output(worker, output_residual_.view(), residual_.view());
+    after.advance_from(
+        before, worker, rates(), residual_.view(), input_square_,
+        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_part(worker, at, inputs_, use); },
+        worker.all_samples(at.x.cols()) * map.columns());
+  }
+
   void move(const Worker<Scalar>& worker, const LoweredMap<Scalar>& map, double rate, double correction) {
     const auto step = static_cast<Scalar>(rate / correction);
     const auto decayed = static_cast<Scalar>(1 - rate * options_.weight_decay);
@@ -149,6 +169,7 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   FullMemoryRule options_;
   BesideMemory<Scalar> beside_;
   std::optional<PreconditionedStep<Scalar>> precondition_;
+  std::optional<PreconditionedStep<Scalar>> next_;  // with several ranks: in force with apply()
 
   // Working memory.
   Buffer<Scalar> output_residual_;  // of the map, features x samples

@@ -395,10 +395,12 @@ void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& tar
 
 template <class Scalar>
 StepReport Network<Scalar>::checked_step(ConstView<Scalar> x, const Target<Scalar>& target) {
+  ConstView<Scalar> weights{target.weights()};
   if (share_.alone()) {
     check_batch(x, target);
   } else {
-    share_.divide(x.cols(), [&] { check_batch(x, target, true); });
+    share_.divide(x.cols(), weights.rows() > 0, [&] { check_batch(x, target, true); });
+    if (x.cols() == 0) weights.rebind({nullptr, share_.weighted() ? 1 : 0, 0, 1});  // as on the other ranks
     if (share_.total() == 0) throw ShapeError("samples: expected at least 1, got an empty batch on all ranks");
   }
   const Index samples = share_.alone() ? x.cols() : share_.total();
@@ -412,7 +414,7 @@ StepReport Network<Scalar>::checked_step(ConstView<Scalar> x, const Target<Scala
   const FlushDenormals flush;
   const Worker<Scalar> worker = share_.alone() ? workers_.worker() : workers_.worker().on(share_);
   Random random = random_;
-  const StepReport report = algorithm_.step({layers_, *loss_, x, target, random, scales_, worker});
+  const StepReport report = algorithm_.step({layers_, *loss_, x, target.weighted(weights), random, scales_, worker});
   if (report) {
     ++steps_;
     random_ = random;

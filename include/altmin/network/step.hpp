@@ -36,6 +36,8 @@ struct StepReport {
   Status status = Status::updated;
   /// Mean loss of the batch, by the weights and codes before the update.
   double loss = 0;
+  /// Samples of the batch, those of all ranks where several train.
+  Index samples = 0;
   /// For each block but the last, from the input up: ||target - map(code below)||^2, the mean over the samples, after
   /// the code update and before the weight update. The target is the code, its displacement rescaled with
   /// preserve_scale. Empty for backprop. Borrowed from the network until its next step, assignment or change of

@@ -59,10 +59,11 @@ class WeightRuleInterface {
   /// weights nor state. With several ranks, of this one's samples.
   virtual void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) = 0;
 
-  /// Whether it can be one of several ranks: then sum_gradients() is implemented, all that observe(), derive() and
-  /// apply() sum over the batch they sum over ranks (Worker::sum), and what they divide by is Worker::all_samples().
+  /// Whether it can be one of several ranks: then sum_gradients() is implemented, all that observe() and derive() sum
+  /// over the batch they sum over ranks (Worker::sum), and what they divide by is Worker::all_samples().
   virtual bool sums_over_ranks() const { return false; }
-  /// With several ranks, after derive(): sums the gradients over them, and makes their bounds those of the sums.
+  /// With several ranks, after derive(): sums the gradients over them, and makes their bounds those of the sums. The
+  /// last to sum in a step: where a rank fails, nothing has changed yet.
   virtual void sum_gradients(const Worker<Scalar>&, const BlockStep<Scalar>&) {}
 
   /// Whether clip() is implemented.

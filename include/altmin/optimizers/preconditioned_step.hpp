@@ -50,63 +50,35 @@ class PreconditionedStep {
   /// Updates the memories and M by a batch's inputs and residuals (outputs x columns). for_each_part(use) calls
   /// use(first, a) for parts of the inputs that make up the whole: inputs x some columns, from the column `first` on;
   /// the sum of their squares is at most `input_square`. P is taken as 0 where bounds do not show that it is finite:
-  /// after residuals that were smaller than these by many orders of magnitude. With several ranks, `input_square` and
-  /// `all_columns` (0: those of the residuals) are of all of them.
+  /// after residuals that were smaller than these by many orders of magnitude.
   void advance(const Worker<Scalar>& worker, const PreconditionedRates& rates, ConstView<Scalar> residual,
-               double input_square, FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part,
-               Index all_columns = 0) {
-    const auto columns = static_cast<double>(all_columns > 0 ? all_columns : residual.cols());
-    // Of several ranks, what was there before counts once in the sum over them.
-    const Scalar before = worker.is_first_rank() ? Scalar(1) : Scalar(0);
-    if (steps_ % rates.memory_interval == 0 || steps_ < rates.memory_interval) {
-      ++additions_;
-      const auto weight = static_cast<Scalar>(rates.forgetting / columns);
-      const Scalar kept = before * static_cast<Scalar>(1 - rates.forgetting);
-      for_each_part([&](Index first, ConstView<Scalar> a) {
-        multiply_symmetric<Scalar>(worker, a, transposed(a), input_memory_, weight,
-                                   {input_memory_, first == 0 ? kept : Scalar(1)});
-      });
-      multiply_symmetric<Scalar>(worker, residual, transposed(residual), output_memory_, weight,
-                                 {output_memory_, kept});
-      worker.sum(View<Scalar>{input_memory_});
-      worker.sum(View<Scalar>{output_memory_});
+               double input_square, FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part) {
+    advance_from(*this, worker, rates, residual, input_square, for_each_part, residual.cols());
+  }
+
+  /// Becomes what `before`, of the same map, would be after advance(), but for what that leaves as it is: see take().
+  /// With several ranks, `input_square` and `all_columns` are of all of them.
+  void advance_from(const PreconditionedStep& before, const Worker<Scalar>& worker, const PreconditionedRates& rates,
+                    ConstView<Scalar> residual, double input_square,
+                    FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part, Index all_columns);
+
+  /// Takes from `next`, which has advanced from this one, what has changed; that becomes unspecified.
+  void take(PreconditionedStep& next) {
+    velocity_.swap(next.velocity_);
+    if (next.remembered_) {
+      input_memory_.swap(next.input_memory_);
+      output_memory_.swap(next.output_memory_);
     }
-    if (steps_ == next_root_) take_roots(worker, rates);
-    ++steps_;
+    if (next.took_roots_) {
+      input_root_.swap(next.input_root_);
+      output_root_.swap(next.output_root_);
+    }
+    input_root_norm_ = next.input_root_norm_;
+    mean_square_ = next.mean_square_;
+    steps_ = next.steps_;
+    additions_ = next.additions_;
+    next_root_ = next.next_root_;
     provenance_.set(true);  // by stays_finite()
-    scaled_residual_.fit(residual.rows(), residual.cols());
-    multiply<Scalar>(worker, output_root_, residual, scaled_residual_.view());
-    // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
-    const double scaled_square = worker.sum(static_cast<double>(scaled_residual_.view().squaredNorm()));
-    const double mean_square = rates.momentum * mean_square_ +
-                               (1 - rates.momentum) * scaled_square / (static_cast<double>(residual.rows()) * columns);
-    const double size = std::sqrt(mean_square / (1 - std::pow(rates.momentum, static_cast<double>(steps_)))) + 1e-30;
-    const auto momentum = static_cast<Scalar>(rates.momentum);
-    const auto share = static_cast<Scalar>((1 - rates.momentum) / (size * columns));
-    const double partial = std::sqrt(scaled_square * input_square) * std::max(1.0, input_root_norm());
-    if (!(partial <= harmless_move<Scalar>() && scaled_square <= harmless_move<Scalar>() &&
-          static_cast<double>(share) * partial <= (1 - rates.momentum) * largest_gradient<Scalar>())) {
-      velocity_ *= momentum;
-      return;
-    }
-    mean_square_ = mean_square;
-    const Scalar kept = before * momentum;
-    const bool few_outputs = residual.rows() < residual.cols();
-    if (few_outputs) scaled_.fit(residual.rows(), velocity_.cols());
-    for_each_part([&](Index first, ConstView<Scalar> a) {
-      const auto part = scaled_residual_.view().slice(first, a.cols());
-      if (few_outputs) {
-        const auto addend = first == 0 ? Addend<Scalar>{} : scaled_.view();
-        multiply<Scalar>(worker, part, transposed(a), scaled_.view(), Scalar(1), addend);
-      } else {
-        scaled_.fit(a.rows(), a.cols());
-        multiply<Scalar>(worker, input_root_, a, scaled_.view());
-        multiply<Scalar>(worker, part, transposed(scaled_.view()), velocity_, share,
-                         {velocity_, first == 0 ? kept : Scalar(1)});
-      }
-    });
-    if (few_outputs) multiply<Scalar>(worker, scaled_.view(), input_root_, velocity_, share, {velocity_, kept});
-    worker.sum(View<Scalar>{velocity_});
   }
 
   /// 1 - momentum^t, t counting the step that comes next.
@@ -148,28 +120,24 @@ class PreconditionedStep {
   }
 
  private:
-  void take_roots(const Worker<Scalar>& worker, const PreconditionedRates& rates) {
-    // Running averages that began at 0 amount to 1 - (1 - f)^t of what they estimate.
-    const double full = 1 - std::pow(1 - rates.forgetting, static_cast<double>(additions_));
-    const auto take = [&](const Matrix<Scalar>& memory, Matrix<Scalar>& root) {
-      if (roots_.compute(worker, memory, rates.damping, root)) {
-        root *= static_cast<Scalar>(std::sqrt(full));
-      } else if (root.size() == 0) {
-        root.setIdentity(memory.rows(), memory.rows());
-      }
-    };
-    take(input_memory_, input_root_);
-    take(output_memory_, output_root_);
-    forget_norm();
-    next_root_ = steps_ == 0 ? 1 : std::min(2 * steps_, steps_ + rates.root_interval);
-  }
-
-  double input_root_norm() {
-    if (input_root_norm_ < 0) input_root_norm_ = static_cast<double>(input_root_.norm());
-    return input_root_norm_;
-  }
   void forget_norm() { input_root_norm_ = -1; }
   void forget_norm() const {}
+
+  void take_roots(const PreconditionedStep& before, const Worker<Scalar>& worker, double damping, double forgetting) {
+    // Running averages that began at 0 amount to 1 - (1 - f)^t of what they estimate.
+    const double full = 1 - std::pow(1 - forgetting, static_cast<double>(additions_));
+    const auto take = [&](const Matrix<Scalar>& memory, const Matrix<Scalar>& former, Matrix<Scalar>& root) {
+      if (roots_.compute(worker, memory, damping, root)) {
+        root *= static_cast<Scalar>(std::sqrt(full));
+      } else if (former.size() == 0) {
+        root.setIdentity(memory.rows(), memory.rows());
+      } else {
+        root = former;
+      }
+    };
+    take(remembered_ ? input_memory_ : before.input_memory_, before.input_root_, input_root_);
+    take(remembered_ ? output_memory_ : before.output_memory_, before.output_root_, output_root_);
+  }
 
   Matrix<Scalar> input_memory_;
   Matrix<Scalar> output_memory_;
@@ -181,10 +149,86 @@ class PreconditionedStep {
   Index additions_ = 0;
   Index next_root_ = 0;
   double input_root_norm_ = -1;    // below 0: not computed yet
+  bool remembered_ = false;        // the latest step updated the memories
+  bool took_roots_ = false;        // and the roots
   detail::Provenance provenance_;  // of the velocity
   InverseRoot<Scalar> roots_;
   Buffer<Scalar> scaled_;  // the inputs, or the gradient, before or after A^(-1/2)
   Buffer<Scalar> scaled_residual_;
 };
+
+template <class Scalar>
+void PreconditionedStep<Scalar>::advance_from(
+    const PreconditionedStep& before, const Worker<Scalar>& worker, const PreconditionedRates& rates,
+    ConstView<Scalar> residual, double input_square,
+    FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part, Index all_columns) {
+  const auto columns = static_cast<double>(all_columns);
+  // Of several ranks, what was there before counts once in the sum over them.
+  const Scalar once = worker.is_first_rank() ? Scalar(1) : Scalar(0);
+  remembered_ = before.steps_ % rates.memory_interval == 0 || before.steps_ < rates.memory_interval;
+  additions_ = before.additions_ + (remembered_ ? 1 : 0);
+  if (remembered_) {
+    const auto weight = static_cast<Scalar>(rates.forgetting / columns);
+    const Scalar kept = once * static_cast<Scalar>(1 - rates.forgetting);
+    for_each_part([&](Index first, ConstView<Scalar> a) {
+      const auto addend = first == 0 ? Addend<Scalar>{before.input_memory_, kept} : Addend<Scalar>{input_memory_};
+      multiply_symmetric<Scalar>(worker, a, transposed(a), input_memory_, weight, addend);
+    });
+    multiply_symmetric<Scalar>(worker, residual, transposed(residual), output_memory_, weight,
+                               {before.output_memory_, kept});
+    worker.sum(View<Scalar>{input_memory_});
+    worker.sum(View<Scalar>{output_memory_});
+  }
+  took_roots_ = before.steps_ == before.next_root_;
+  if (took_roots_) take_roots(before, worker, rates.damping, rates.forgetting);
+  next_root_ = !took_roots_         ? before.next_root_
+               : before.steps_ == 0 ? 1
+                                    : std::min(2 * before.steps_, before.steps_ + rates.root_interval);
+  steps_ = before.steps_ + 1;
+  provenance_.set(true);  // by stays_finite()
+  const Matrix<Scalar>& input_root = took_roots_ ? input_root_ : before.input_root_;
+  const Matrix<Scalar>& output_root = took_roots_ ? output_root_ : before.output_root_;
+  scaled_residual_.fit(residual.rows(), residual.cols());
+  multiply<Scalar>(worker, output_root, residual, scaled_residual_.view());
+  // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
+  const double scaled_square = worker.sum(static_cast<double>(scaled_residual_.view().squaredNorm()));
+  const double mean_square = rates.momentum * before.mean_square_ +
+                             (1 - rates.momentum) * scaled_square / (static_cast<double>(residual.rows()) * columns);
+  const double size = std::sqrt(mean_square / (1 - std::pow(rates.momentum, static_cast<double>(steps_)))) + 1e-30;
+  const auto momentum = static_cast<Scalar>(rates.momentum);
+  const auto share = static_cast<Scalar>((1 - rates.momentum) / (size * columns));
+  if (took_roots_ || before.input_root_norm_ < 0) {
+    input_root_norm_ = static_cast<double>(input_root.norm());
+  } else {
+    input_root_norm_ = before.input_root_norm_;
+  }
+  const double partial = std::sqrt(scaled_square * input_square) * std::max(1.0, input_root_norm_);
+  if (!(partial <= harmless_move<Scalar>() && scaled_square <= harmless_move<Scalar>() &&
+        static_cast<double>(share) * partial <= (1 - rates.momentum) * largest_gradient<Scalar>())) {
+    velocity_ = momentum * before.velocity_;
+    mean_square_ = before.mean_square_;
+    return;
+  }
+  mean_square_ = mean_square;
+  const Scalar kept = once * momentum;
+  const bool few_outputs = residual.rows() < residual.cols();
+  if (few_outputs) scaled_.fit(residual.rows(), velocity_.cols());
+  for_each_part([&](Index first, ConstView<Scalar> a) {
+    const auto part = scaled_residual_.view().slice(first, a.cols());
+    if (few_outputs) {
+      const auto addend = first == 0 ? Addend<Scalar>{} : scaled_.view();
+      multiply<Scalar>(worker, part, transposed(a), scaled_.view(), Scalar(1), addend);
+    } else {
+      scaled_.fit(a.rows(), a.cols());
+      multiply<Scalar>(worker, input_root, a, scaled_.view());
+      const auto addend = first == 0 ? Addend<Scalar>{before.velocity_, kept} : Addend<Scalar>{velocity_};
+      multiply<Scalar>(worker, part, transposed(scaled_.view()), velocity_, share, addend);
+    }
+  });
+  if (few_outputs) {
+    multiply<Scalar>(worker, scaled_.view(), input_root, velocity_, share, {before.velocity_, kept});
+  }
+  worker.sum(View<Scalar>{velocity_});
+}
 
 }  // namespace altmin

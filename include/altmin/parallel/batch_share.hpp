@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "altmin/core/error.hpp"
 #include "altmin/core/function_ref.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/parallel/agreement.hpp"
@@ -24,29 +25,40 @@ class BatchShare {
   Communicator* communicator() const { return communicator_; }
   bool alone() const { return communicator_ == nullptr; }
 
-  /// Begins a step in which this rank has so many samples, of several ranks: calls check() on each. Where it throws an
-  /// Error on some ranks, all throw that of the first of them.
-  void divide(Index samples, FunctionRef<void()> check) {
+  /// Begins a step in which this rank has so many samples, with weights or without, of several ranks: calls check() on
+  /// each. Where it throws an Error on some ranks, all throw that of the first of them; and a DataError where some
+  /// samples have weights and others have none.
+  void divide(Index samples, bool weighted, FunctionRef<void()> check) {
     detail::agree(*communicator_, counts_, [&]() -> std::int64_t {
       check();
-      return samples;
+      return 2 * samples + (weighted ? 1 : 0);
     });
     first_ = total_ = 0;
     for (std::size_t rank = 0; rank < counts_.size(); ++rank) {
-      if (rank < static_cast<std::size_t>(communicator_->rank())) first_ += counts_[rank];
-      total_ += counts_[rank];
+      const Index count = counts_[rank] / 2;
+      const bool has_weights = counts_[rank] % 2 != 0;
+      if (count > 0 && total_ == 0) weighted_ = has_weights;
+      if (count > 0 && has_weights != weighted_) {
+        throw DataError("rank " + detail::text(rank) + ": expected samples " + (weighted_ ? "with" : "without") +
+                        " weights, as on the ranks before it, got others");
+      }
+      if (rank < static_cast<std::size_t>(communicator_->rank())) first_ += count;
+      total_ += count;
     }
   }
 
   /// The number in the batch of this rank's first sample, and of all samples.
   Index first() const { return first_; }
   Index total() const { return total_; }
+  /// Whether the samples of the batch have weights.
+  bool weighted() const { return weighted_; }
 
  private:
   Communicator* communicator_ = nullptr;
-  std::vector<std::int64_t> counts_;  // of each rank
+  std::vector<std::int64_t> counts_;  // of each rank: twice its samples, and 1 where these have weights
   Index first_ = 0;
   Index total_ = 0;
+  bool weighted_ = false;
 };
 
 }  // namespace altmin

@@ -1,10 +1,37 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "altmin/core/error.hpp"
 #include "altmin/core/types.hpp"
 
 namespace altmin {
+
+/// One operation of all ranks, on memory of each.
+struct RankOperation {
+  enum class Kind { sum_of_floats, sum_of_doubles, sum_of_integers, broadcast };
+
+  Kind kind = Kind::broadcast;
+  void* data = nullptr;
+  Index count = 0;  // of numbers; of bytes in a broadcast
+  int root = 0;     // of a broadcast
+
+  Index bytes() const {
+    switch (kind) {
+      case Kind::sum_of_floats: return count * static_cast<Index>(sizeof(float));
+      case Kind::sum_of_doubles: return count * static_cast<Index>(sizeof(double));
+      case Kind::sum_of_integers: return count * static_cast<Index>(sizeof(std::int64_t));
+      default: return count;
+    }
+  }
+};
+
+/// For messages: "a sum of floats (500 in all)".
+inline std::string to_string(const RankOperation& operation) {
+  constexpr const char* kinds[] = {"a sum of floats", "a sum of doubles", "a sum of integers", "a broadcast"};
+  return kinds[static_cast<int>(operation.kind)] + (" (" + detail::text(operation.count) + " in all)");
+}
 
 /// The ranks that train one network together, as one of them knows them: processes of an MPI job (component `mpi`),
 /// threads of one process (ThreadRanks), or this program alone. A network borrows it, see Network::set_communicator().
@@ -22,12 +49,15 @@ class Communicator {
   virtual int size() const = 0;
 
   /// Replaces each number by its sum over all ranks.
-  virtual void sum(float* numbers, Index count) = 0;
-  virtual void sum(double* numbers, Index count) = 0;
-  virtual void sum(std::int64_t* numbers, Index count) = 0;
+  void sum(float* numbers, Index count) { run({RankOperation::Kind::sum_of_floats, numbers, count}); }
+  void sum(double* numbers, Index count) { run({RankOperation::Kind::sum_of_doubles, numbers, count}); }
+  void sum(std::int64_t* numbers, Index count) { run({RankOperation::Kind::sum_of_integers, numbers, count}); }
 
   /// Replaces these bytes by those of rank `root`.
-  virtual void broadcast(void* bytes, Index count, int root) = 0;
+  void broadcast(void* bytes, Index count, int root) { run({RankOperation::Kind::broadcast, bytes, count, root}); }
+
+  /// Runs any of these operations.
+  virtual void run(const RankOperation& operation) = 0;
 
  protected:
   Communicator() = default;
@@ -40,10 +70,7 @@ class Alone : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void sum(float*, Index) override {}
-  void sum(double*, Index) override {}
-  void sum(std::int64_t*, Index) override {}
-  void broadcast(void*, Index, int) override {}
+  void run(const RankOperation&) override {}
 };
 
 }  // namespace altmin

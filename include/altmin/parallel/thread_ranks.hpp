@@ -7,7 +7,6 @@
 #include <exception>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -40,30 +39,13 @@ class ThreadRanks {
   void run(FunctionRef<void(Communicator&)> body);
 
  private:
-  /// What a rank has called, and on what.
-  struct Call {
-    std::string_view operation{};
-    Index count = 0;
-    int root = 0;
-    void* data = nullptr;
-  };
-
   class Rank : public Communicator {
    public:
     Rank(ThreadRanks& all, int rank) : all_{all}, rank_{rank} {}
 
     int rank() const override { return rank_; }
     int size() const override { return all_.size_; }
-    void sum(float* numbers, Index count) override { all_.sum<float>(rank_, {"a sum of floats", count, 0, numbers}); }
-    void sum(double* numbers, Index count) override {
-      all_.sum<double>(rank_, {"a sum of doubles", count, 0, numbers});
-    }
-    void sum(std::int64_t* numbers, Index count) override {
-      all_.sum<std::int64_t>(rank_, {"a sum of integers", count, 0, numbers});
-    }
-    void broadcast(void* bytes, Index count, int root) override {
-      all_.broadcast(rank_, {"a broadcast", count, root, bytes});
-    }
+    void run(const RankOperation& operation) override { all_.run_operation(rank_, operation); }
 
    private:
     ThreadRanks& all_;
@@ -73,39 +55,25 @@ class ThreadRanks {
   void run_rank(int rank, FunctionRef<void(Communicator&)> body);
   void leave(const std::string& who, const std::exception_ptr& failure);
 
-  /// Waits until all ranks have come to this call. Throws once one has gone.
-  void meet(const Call& call);
+  void run_operation(int rank, const RankOperation& operation);
 
-  /// Publishes the call, meets the others, and throws if they have called something else.
-  void begin(int rank, const Call& call);
+  /// Waits until all ranks have come to this operation. Throws once one has gone.
+  void meet(const RankOperation& operation);
 
+  /// Sums up this rank's part of the numbers, and writes it to all.
   template <class Number>
-  void sum(int rank, const Call& call) {
-    begin(rank, call);
-    // Each rank sums up a part, and writes it to all.
-    const Index first = call.count * rank / size_;
-    const Index end = call.count * (rank + 1) / size_;
+  void sum_part(int rank, Index count) {
+    const Index first = count * rank / size_;
+    const Index end = count * (rank + 1) / size_;
     for (Index i = first; i < end; ++i) {
       Number total = 0;
-      for (const Call& other : calls_) total += static_cast<const Number*>(other.data)[i];
-      for (const Call& other : calls_) static_cast<Number*>(other.data)[i] = total;
+      for (const RankOperation& other : operations_) total += static_cast<const Number*>(other.data)[i];
+      for (const RankOperation& other : operations_) static_cast<Number*>(other.data)[i] = total;
     }
-    meet(call);
-  }
-
-  void broadcast(int rank, const Call& call) {
-    begin(rank, call);
-    const Call& root = calls_[std::size_t(call.root)];
-    if (rank != call.root && call.count > 0) std::memcpy(call.data, root.data, std::size_t(call.count));
-    meet(call);
-  }
-
-  static std::string text(const Call& call) {
-    return std::string{call.operation} + " (" + detail::text(call.count) + " in all)";
   }
 
   int size_;
-  std::vector<Call> calls_;  // of each rank; written before all meet, read until they meet again
+  std::vector<RankOperation> operations_;  // of each rank; written before all meet, read until they meet again
 
   std::mutex mutex_;
   std::condition_variable met_;
@@ -116,7 +84,7 @@ class ThreadRanks {
 };
 
 inline void ThreadRanks::run(FunctionRef<void(Communicator&)> body) {
-  calls_.assign(std::size_t(size_), {});
+  operations_.assign(std::size_t(size_), {});
   waiting_ = 0;
   gone_.clear();
   failure_ = nullptr;
@@ -153,7 +121,7 @@ inline void ThreadRanks::leave(const std::string& who, const std::exception_ptr&
   met_.notify_all();
 }
 
-inline void ThreadRanks::meet(const Call& call) {
+inline void ThreadRanks::meet(const RankOperation& operation) {
   std::unique_lock<std::mutex> lock{mutex_};
   const std::uint64_t meeting = meetings_;
   if (gone_.empty() && ++waiting_ == size_) {
@@ -163,18 +131,29 @@ inline void ThreadRanks::meet(const Call& call) {
     return;
   }
   met_.wait(lock, [&] { return meetings_ > meeting || !gone_.empty(); });
-  if (meetings_ == meeting) throw Error("ranks: " + gone_ + " while others waited for it in " + text(call));
+  if (meetings_ == meeting) throw Error("ranks: " + gone_ + " while others waited for it in " + to_string(operation));
 }
 
-inline void ThreadRanks::begin(int rank, const Call& call) {
-  calls_[std::size_t(rank)] = call;
-  meet(call);
-  const Call& first = calls_.front();
-  for (std::size_t other = 1; other < calls_.size(); ++other) {
-    const Call& got = calls_[other];
-    if (got.operation == first.operation && got.count == first.count && got.root == first.root) continue;
-    throw Error("rank " + detail::text(other) + ": expected " + text(first) + ", as on rank 0, got " + text(got));
+inline void ThreadRanks::run_operation(int rank, const RankOperation& operation) {
+  operations_[std::size_t(rank)] = operation;
+  meet(operation);
+  const RankOperation& first = operations_.front();
+  for (std::size_t other = 1; other < operations_.size(); ++other) {
+    const RankOperation& got = operations_[other];
+    if (got.kind == first.kind && got.count == first.count && got.root == first.root) continue;
+    throw Error("rank " + detail::text(other) + ": expected " + to_string(first) + ", as on rank 0, got " +
+                to_string(got));
   }
+  switch (operation.kind) {
+    case RankOperation::Kind::sum_of_floats: sum_part<float>(rank, operation.count); break;
+    case RankOperation::Kind::sum_of_doubles: sum_part<double>(rank, operation.count); break;
+    case RankOperation::Kind::sum_of_integers: sum_part<std::int64_t>(rank, operation.count); break;
+    case RankOperation::Kind::broadcast:
+      if (rank == operation.root || operation.count == 0) break;
+      std::memcpy(operation.data, operations_[std::size_t(operation.root)].data, std::size_t(operation.count));
+      break;
+  }
+  meet(operation);
 }
 
 }  // namespace altmin

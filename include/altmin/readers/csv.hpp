@@ -65,7 +65,11 @@ class CsvReader {
   /// Reads up to the first row, whose columns every row must have. Throws OptionError for a layout that this table
   /// cannot have, DataError where there is no row.
   explicit CsvReader(const Source& source, CsvOptions options = {})
-      : name_{source.name()}, options_{std::move(options)}, bytes_{source} {
+      : name_{source.name()},
+        options_{std::move(options)},
+        part_{source.part()},
+        parts_{source.parts()},
+        bytes_{source} {
     const auto separator = std::string_view{&options_.separator, 1};
     detail::require_option(separator.find_first_of("+-.0123456789eE \r\n") != 0, "CsvOptions: separator",
                            "must not be a part of numbers or lines", options_.separator);
@@ -95,7 +99,11 @@ class CsvReader {
     }
     Index count = 0;
     while (count < x.cols() && (at_ != end_ || refill())) {
-      if (read_row(x.data() + count * x.outerStride(), y[count])) ++count;
+      if (is_of_other_part()) {
+        next_line(at_);
+      } else if (read_row(x.data() + count * x.outerStride(), y[count])) {
+        ++count;
+      }
     }
     return count;
   }
@@ -150,6 +158,12 @@ class CsvReader {
     }
     if (features_ == 0) throw DataError(name_ + ": expected at least one feature beside the label, got none");
     if (options_.header) next_line(newline);
+  }
+
+  /// Whether the next line is left to another part of the source. The line of names is of all.
+  bool is_of_other_part() const {
+    constexpr Index block = 1024;
+    return parts_ > 1 && line_ / block % parts_ != part_;
   }
 
   /// Reads one line; false where it is no row.
@@ -309,6 +323,8 @@ class CsvReader {
 
   std::string name_;
   CsvOptions options_;
+  Index part_;  // of the source's lines
+  Index parts_;
   std::vector<int> places_;  // of each column: the feature, or one of the above
   Index features_ = 0;
   Scalar missing_ = 0;  // CsvOptions::missing, where set

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/types.hpp"
 #include "altmin/parallel/bounded_queue.hpp"
 
 namespace altmin {
@@ -49,6 +50,21 @@ class Source {
     return source;
   }
 
+  /// The same, but of its lines only part number `part` of 0 .. parts - 1: of `parts` blocks of 1024 lines, one. So
+  /// ranks share a table that none of them holds: source.part(communicator.rank(), communicator.size()). Throws
+  /// OptionError for a part that there is not.
+  Source part(Index part, Index parts) const {
+    if (part < 0 || part >= parts) {
+      throw OptionError("Source: expected a part of 0 to " + detail::text(parts - 1) + ", got " + detail::text(part));
+    }
+    Source source{*this};
+    source.part_ = part;
+    source.parts_ = parts;
+    return source;
+  }
+  Index part() const { return part_; }
+  Index parts() const { return parts_; }
+
   /// For messages.
   const std::string& name() const { return name_; }
 
@@ -72,6 +88,8 @@ class Source {
   bool is_file_ = false;
   int descriptor_ = -1;
   std::istream* stream_ = nullptr;
+  Index part_ = 0;
+  Index parts_ = 1;
 };
 
 namespace detail {

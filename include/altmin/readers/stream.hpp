@@ -7,10 +7,12 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "altmin/core/error.hpp"
 #include "altmin/core/random.hpp"
@@ -78,20 +80,29 @@ struct Row {
   explicit operator bool() const { return rows != nullptr; }
 };
 
-/// The rows of a table, read on a thread of their own.
+/// The rows of a table in one or more files, read on a thread of their own.
 template <class Scalar>
 class RowThread {
  public:
-  RowThread(const Source& source, const CsvOptions& options) : reader_{source, options}, thread_{[this] { run(); }} {}
+  RowThread(const std::vector<Source>& sources, const CsvOptions& options)
+      : sources_{sources},
+        options_{options},
+        reader_{std::make_unique<CsvReader<Scalar>>(sources.front(), options)},
+        features_{reader_->features()},
+        thread_{[this] { run(); }} {}
   RowThread(const RowThread&) = delete;
   RowThread& operator=(const RowThread&) = delete;
   ~RowThread() {
     queue_.cancel();
-    reader_.cancel();
+    {
+      const std::lock_guard<std::mutex> lock{mutex_};
+      cancelled_ = true;
+      reader_->cancel();
+    }
     thread_.join();
   }
 
-  Index features() const { return reader_.features(); }
+  Index features() const { return features_; }
   Index skipped() const { return block_.skipped; }
 
   /// The next row, valid until the next call; none at the end. While it waits, it calls stop(), if there is one, ten
@@ -113,23 +124,45 @@ class RowThread {
 
   void run() {
     try {
-      const Index features = reader_.features();
-      const Index room = std::clamp(Index{65536} / features, Index{1}, Index{1024});
+      const Index room = std::clamp(Index{65536} / features_, Index{1}, Index{1024});
       Block block;
-      bool ended = false;
-      do {
-        if (block.rows.y.size() == 0) block.rows = Rows<Scalar>{features, room};
-        block.rows.size = reader_.read(block.rows.x, {block.rows.y.data(), room});
-        block.skipped = reader_.skipped();
-        ended = block.rows.size < room;
-      } while (queue_.push(block) && !ended);  // the last block may hold no row, but tells what was skipped
+      Index skipped = 0;  // of the sources before
+      for (std::size_t i = 0; i < sources_.size(); ++i) {
+        if (i > 0 && !open(sources_[i])) return;
+        bool ended = false;
+        do {
+          if (block.rows.y.size() == 0) block.rows = Rows<Scalar>{features_, room};
+          block.rows.size = reader_->read(block.rows.x, {block.rows.y.data(), room});
+          block.skipped = skipped + reader_->skipped();
+          ended = block.rows.size < room;
+          if (!queue_.push(block)) return;  // the last block may hold no row, but tells what was skipped
+        } while (!ended);
+        skipped += reader_->skipped();
+      }
       queue_.finish();
     } catch (...) {
       queue_.finish(std::current_exception());
     }
   }
 
-  CsvReader<Scalar> reader_;
+  /// False once cancelled.
+  bool open(const Source& source) {
+    auto reader = std::make_unique<CsvReader<Scalar>>(source, options_);
+    if (reader->features() != features_) {
+      throw DataError(source.name() + ": expected " + detail::text(features_) + " features as in " +
+                      sources_.front().name() + ", got " + detail::text(reader->features()));
+    }
+    const std::lock_guard<std::mutex> lock{mutex_};
+    reader_.swap(reader);
+    return !cancelled_;
+  }
+
+  std::vector<Source> sources_;
+  CsvOptions options_;
+  std::mutex mutex_;                           // of the next two
+  std::unique_ptr<CsvReader<Scalar>> reader_;  // exchanged by the thread alone
+  bool cancelled_ = false;
+  Index features_;
   BoundedQueue<Block> queue_{4};
   Block block_;
   Index at_ = 0;
@@ -166,7 +199,13 @@ class Stream : public BatchSource<Scalar> {
   /// Opens the source. Throws OptionError for an option out of its range, DataError and OptionError as CsvReader does;
   /// what is wrong with later rows is thrown by next().
   explicit Stream(Source source, StreamOptions options = {}, CsvOptions csv = {})
-      : source_{std::move(source)}, options_{options}, csv_{std::move(csv)} {
+      : Stream{std::vector<Source>{std::move(source)}, options, std::move(csv)} {}
+  /// The same for a table in several files, one after the other, each with its line of names where there is one.
+  explicit Stream(std::vector<Source> sources, StreamOptions options = {}, CsvOptions csv = {})
+      : sources_{std::move(sources)}, options_{options}, csv_{std::move(csv)} {
+    if (sources_.empty()) throw OptionError("Stream: expected at least one source, got none");
+    name_ = sources_.front().name();
+    if (sources_.size() > 1) name_ += " and " + detail::text(sources_.size() - 1) + " more";
     const auto require = [](bool holds, const char* option, const char* range, Index got) {
       detail::require_option(holds, std::string("StreamOptions: ") + option, range, double(got));
     };
@@ -179,7 +218,7 @@ class Stream : public BatchSource<Scalar> {
     require(options_.test_every == 0 || (options_.test_every >= 2 && options_.test_rows > 0), "test_every",
             "must be 0, or 2 or more with test_rows", options_.test_every);
     require(options_.limit >= 0, "limit", "must be 0 or more", options_.limit);
-    table_ = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
+    table_ = std::make_unique<detail::RowThread<Scalar>>(sources_, csv_);
     features_ = table_->features();
     fresh_ = true;
     held_back_ = {features(), options_.test_rows};
@@ -222,7 +261,7 @@ class Stream : public BatchSource<Scalar> {
   Dataset<Scalar> test() const {
     require_table();
     const Index size = held_back_.size;
-    if (size == 0) throw DataError(source_.name() + ": expected test rows, got none (see StreamOptions::test_rows)");
+    if (size == 0) throw DataError(name_ + ": expected test rows, got none (see StreamOptions::test_rows)");
     Matrix<Scalar> x(features(), size);
     Labels y(size);
     for (Index i = 0; i < size; ++i) {
@@ -249,8 +288,8 @@ class Stream : public BatchSource<Scalar> {
     if (pass > 0) begin_pass(pass);
     for (Index i = 0; i < batch; ++i) {
       if (next() != nullptr) continue;
-      throw DataError(source_.name() + ": expected more than " + detail::text(batch) + " batches in pass " +
-                      detail::text(pass) + ", got " + detail::text(i));
+      throw DataError(name_ + ": expected more than " + detail::text(batch) + " batches in pass " + detail::text(pass) +
+                      ", got " + detail::text(i));
     }
     stop_ = stop;
   }
@@ -258,11 +297,11 @@ class Stream : public BatchSource<Scalar> {
   /// Batches are known from the end of the first pass on.
   SourceInfo info() const override {
     SourceInfo info;
-    info.name = source_.name();
+    info.name = name_;
     info.shape = Shape{features()};
     info.classes = classes();
     info.smallest_batch = options_.batch_size == 1 ? 1 : 0;
-    info.repeatable = source_.repeatable();
+    info.repeatable = is_repeatable();
     if (train_rows_ < 0) return info;
     const Index rest = train_rows_ % options_.batch_size;
     const Index joined = train_rows_ > options_.batch_size ? 1 : 0;  // a last row to the batch before it
@@ -275,9 +314,9 @@ class Stream : public BatchSource<Scalar> {
 
   /// Of the first rows, where the source can be read again; 0 where it cannot.
   std::uint64_t fingerprint() const override {
-    if (fingerprint_ == 0 && source_.repeatable()) {
+    if (fingerprint_ == 0 && is_repeatable()) {
       Rows first{features(), 1024};
-      detail::RowThread<Scalar> table{source_, csv_};
+      detail::RowThread<Scalar> table{sources_, csv_};
       for (Row row = table.next({}); row && first.size < 1024; row = table.next({})) first.push(*row.rows, row.place);
       fingerprint_ =
           detail::fingerprint(Dataset<Scalar>{first.x.leftCols(first.size), first.y.head(first.size), csv_.classes});
@@ -309,12 +348,16 @@ class Stream : public BatchSource<Scalar> {
   using Rows = detail::Rows<Scalar>;
   static constexpr std::uint64_t random_stream = 0x57ea3;  // the same seed elsewhere draws other numbers
 
+  bool is_repeatable() const {
+    return std::all_of(sources_.begin(), sources_.end(), [](const Source& source) { return source.repeatable(); });
+  }
+
   void begin_pass(Index pass) {
     if (!fresh_) {
-      if (!source_.repeatable()) throw DataError(source_.name() + ": it can be read only once: expected a file");
-      auto table = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
+      if (!is_repeatable()) throw DataError(name_ + ": it can be read only once: expected a file");
+      auto table = std::make_unique<detail::RowThread<Scalar>>(sources_, csv_);
       if (table->features() != features_) {
-        throw DataError(source_.name() + ": expected " + detail::text(features_) + " features as before, got " +
+        throw DataError(name_ + ": expected " + detail::text(features_) + " features as before, got " +
                         detail::text(table->features()));
       }
       table_ = std::move(table);
@@ -333,11 +376,11 @@ class Stream : public BatchSource<Scalar> {
 
   void end_pass() {
     if (taken_ == 0) {
-      throw DataError(source_.name() + ": expected more than " + detail::text(options_.test_rows) +
+      throw DataError(name_ + ": expected more than " + detail::text(options_.test_rows) +
                       " rows, which are for testing, got " + detail::text(held_back_.size));
     }
     if (taken_ < train_rows_) {
-      throw DataError(source_.name() + ": expected " + detail::text(train_rows_) +
+      throw DataError(name_ + ": expected " + detail::text(train_rows_) +
                       " rows to train on as in the first pass, got " + detail::text(taken_));
     }
     train_rows_ = taken_;
@@ -438,7 +481,8 @@ class Stream : public BatchSource<Scalar> {
     if (!table_) throw Error("Stream: expected a stream to read from, got one that has been moved elsewhere");
   }
 
-  Source source_;
+  std::vector<Source> sources_;
+  std::string name_;  // for messages
   StreamOptions options_;
   CsvOptions csv_;
   std::unique_ptr<detail::RowThread<Scalar>> table_;  // null once moved elsewhere

@@ -311,13 +311,13 @@ class ScaleGuard {
 
 /// A step on this rank's share of a batch.
 template <class Scalar>
-StepReport step_on(Network<Scalar>& net, const Batch<Scalar>& batch) {
-  const auto share = share_of(batch, net.communicator());
+StepReport step_on(Network<Scalar>& net, const Batch<Scalar>& batch, bool of_rank) {
+  const auto share = share_of(batch, net.communicator(), of_rank);
   const Eigen::Map<const Vector<Scalar>> weights{share.weights.data(), share.weights.cols()};
   const auto step = [&](const auto& y) {
     return batch.weights.rows() > 0 ? net.step(share.x, y, weights) : net.step(share.x, y);
   };
-  return batch.y.size() > 0 ? step(share.y) : step(share.targets);
+  return batch.targets.rows() > 0 ? step(share.targets) : step(share.y);
 }
 
 /// Runs the epochs; `proceed(hook)` calls a hook of all callbacks, and says whether none of them ends training.
@@ -328,6 +328,8 @@ void run_epochs(Training<Scalar>& training, BatchSource<Scalar>& source, FitRepo
   using Callback = CallbackRef<Scalar>;
   const FitOptions& options = training.options;
   Communicator* const communicator = training.net.communicator();
+  const bool of_rank = source.info().of_rank;
+  const bool known = of_rank || training.steps_per_epoch > 0;
   const auto add_seconds_since = [&](Clock::time_point start) {
     training.seconds += std::chrono::duration<double>(Clock::now() - start).count();
   };
@@ -342,18 +344,18 @@ void run_epochs(Training<Scalar>& training, BatchSource<Scalar>& source, FitRepo
     for (;;) {
       training.validation.reset();
       auto start = Clock::now();
-      training.current = next_on_ranks(source, training.steps_per_epoch, communicator, report.reason);
+      training.current = next_on_ranks(source, known, communicator, report.reason);
       add_seconds_since(start);
       if (training.current == nullptr) break;
       if (!proceed(&Callback::before_step)) return;
       start = Clock::now();
-      training.last = step_on(training.net, *training.current);
+      training.last = step_on(training.net, *training.current, of_rank);
       add_seconds_since(start);
       ++training.batch;
       ++training.step;
       if (training.last) {
-        training.samples += training.current->size();
-        training.loss_sum += training.last.loss * static_cast<double>(training.current->size());
+        training.samples += training.last.samples;
+        training.loss_sum += training.last.loss * static_cast<double>(training.last.samples);
       } else if (++training.failed_steps > options.tolerated_failures) {
         report.end = FitEnd::failed_step;
         report.reason = "step " + text(training.step) + ": " + to_string(training.last.status);
@@ -461,7 +463,7 @@ FitReport fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOption
 /// that is not repeatable, and for batch options, which are for data sets.
 ///
 /// A source that is stopped while it waits for data ends training: FitEnd::stopped. On several ranks all have a source
-/// of the same batches.
+/// of the same batches, or a SourceOfRanks.
 template <class Scalar, class... Callbacks>
 FitReport fit(Network<Scalar>& net, BatchSource<Scalar>& source, const FitOptions& options, Callbacks&&... callbacks) {
   detail::agree_on_ranks(net.communicator(), [&] { detail::require_no_batch_options(options, source.info().name); });

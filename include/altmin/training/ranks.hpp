@@ -15,14 +15,15 @@
 #include "altmin/parallel/field_broadcast.hpp"
 
 /// What fit() does on several ranks beside what it does on one. All of them go through the same batches of the same
-/// data; each trains on its share of every batch, and all end together.
+/// data, each training on its share of every batch, or through a SourceOfRanks; and all end together.
 
 namespace altmin::detail {
 
-/// The samples of a batch that this rank trains on; without a communicator all of them.
+/// The samples of a batch that this rank trains on: all of them without a communicator, and where the batch is the
+/// rank's own.
 template <class Scalar>
-Batch<Scalar> share_of(const Batch<Scalar>& batch, const Communicator* communicator) {
-  if (communicator == nullptr) return batch;
+Batch<Scalar> share_of(const Batch<Scalar>& batch, const Communicator* communicator, bool of_rank) {
+  if (communicator == nullptr || of_rank) return batch;
   const Index first = batch.size() * communicator->rank() / communicator->size();
   const Index count = batch.size() * (communicator->rank() + 1) / communicator->size() - first;
   const bool has_labels = batch.y.size() > 0;
@@ -54,9 +55,9 @@ void check_on_ranks(Communicator* communicator, const Options& options, BatchSou
 }
 
 /// The next batch of a source; null at the end of a pass, and where the source of a rank is stopped: sets `reason`
-/// then. All ranks have the same batches: where their number is not known, they agree on each.
+/// then. Unless the batches are `known`, which are the same on all ranks, these agree on each; a SourceOfRanks does so.
 template <class Scalar>
-const Batch<Scalar>* next_on_ranks(BatchSource<Scalar>& source, Index batches, Communicator* communicator,
+const Batch<Scalar>* next_on_ranks(BatchSource<Scalar>& source, bool known, Communicator* communicator,
                                    std::string& reason) {
   const Batch<Scalar>* batch = nullptr;
   bool stopped = false;
@@ -66,7 +67,7 @@ const Batch<Scalar>* next_on_ranks(BatchSource<Scalar>& source, Index batches, C
     if (stopped) return 0;
     return batch == nullptr ? 1 : 1 + batch->size();
   };
-  if (communicator == nullptr || batches > 0) {
+  if (communicator == nullptr || known) {
     take();
   } else {
     std::vector<std::int64_t> sizes;
