@@ -52,8 +52,8 @@ namespace detail {
 /// One map with the nonlinearity above it, for all samples.
 template <class Scalar>
 struct AdmmLayer {
-  Index number;  // of its Dense in the network
-  bool bias;
+  Index number = 0;  // of its Dense in the network
+  bool bias = false;
   bool nonlinear = false;  // false: the last one
   Scalar slope = 1;        // of the nonlinearity below 0: of Relu 0, of Identity 1
   Matrix<Scalar> weight;   // outputs x (inputs + 1), the bias last, or without it
@@ -80,6 +80,13 @@ class Admm {
 
   Index last() const { return static_cast<Index>(levels_.size()) - 1; }
   const Matrix<Scalar>& below(Index l) const { return l == 0 ? input_ : levels_[std::size_t(l - 1)].a; }
+
+  /// What map l is to give: its output z, the last map's with its multiplier, z + multiplier / (2 beta).
+  Matrix<Scalar> target(Index l) const {
+    const Matrix<Scalar>& z = levels_[std::size_t(l)].z;
+    if (l < last()) return z;
+    return z + multiplier_ * static_cast<Scalar>(0.5 / options_.beta);
+  }
 
   void solve_weight(const Worker<Scalar>& worker, Index l);
   void solve_activation(const Worker<Scalar>& worker, Index l);
@@ -118,7 +125,9 @@ Admm<Scalar>::Admm(Network<Scalar>& net, const Dataset<Scalar>& data, const Admm
     const auto& layer = layers[i];
     if (const auto* dense = layer.template as<Dense>()) {
       if (!levels_.empty() && !levels_.back().nonlinear) levels_.back().nonlinear = true;  // the identity between them
-      Level level{i, dense->config().bias};
+      Level level;
+      level.number = i;
+      level.bias = dense->config().bias;
       const Matrix<Scalar>& weight = dense->parameters()[0].value();
       level.weight.resize(weight.rows(), weight.cols() + (level.bias ? 1 : 0));
       level.weight.leftCols(weight.cols()) = weight;
@@ -167,7 +176,7 @@ void Admm<Scalar>::solve_weight(const Worker<Scalar>& worker, Index l) {
   Level& level = levels_[std::size_t(l)];
   const Matrix<Scalar>& a = below(l);
   Matrix<Scalar> moments(level.z.rows(), a.rows());
-  multiply<Scalar>(worker, level.z, transposed(a), moments);
+  multiply<Scalar>(worker, target(l), transposed(a), moments);
   const Matrix<double> inverse = l == 0 ? input_inverse_ : inverse_normal<Scalar>(worker, a, options_.ridge);
   level.weight = (moments.template cast<double>() * inverse).template cast<Scalar>();
   multiply<Scalar>(worker, level.weight, a, level.product);
@@ -186,11 +195,11 @@ void Admm<Scalar>::solve_activation(const Worker<Scalar>& worker, Index l) {
   const Matrix<Scalar> of_z = factor.solve(options_.beta * weight.transpose()).template cast<Scalar>();
   const Matrix<Scalar> of_s =
       factor.solve(options_.gamma * Matrix<double>::Identity(units, units)).template cast<Scalar>();
-  Matrix<Scalar> target = above.z;
-  if (above.bias) target.colwise() -= above.weight.col(units);
+  Matrix<Scalar> wanted = target(l + 1);
+  if (above.bias) wanted.colwise() -= above.weight.col(units);
   const Matrix<Scalar> s = level.z.unaryExpr([&](Scalar z) { return activation(level, z); });
   const View<Scalar> a{level.a.data(), units, level.a.cols(), level.a.rows()};
-  multiply<Scalar>(worker, of_z, target, a);
+  multiply<Scalar>(worker, of_z, wanted, a);
   multiply<Scalar>(worker, of_s, s, a, Scalar(1), Addend<Scalar>{a});
 }
 
@@ -290,11 +299,12 @@ Index Admm<Scalar>::bytes() const {
 /// to compare with. With an output z_l and an activation a_l of every layer and *every sample* as variables, it
 /// minimises
 ///
-///   loss(z_L) + <multiplier, z_L> + beta sum_l |z_l - W_l a_{l-1}|^2 + gamma sum_l |a_l - s(z_l)|^2
+///   loss(z_L) + <multiplier, z_L - W_L a_{L-1}> + beta sum_l |z_l - W_l a_{l-1}|^2 + gamma sum_l |a_l - s(z_l)|^2
 ///
 /// by turns, each in closed form (the last layer's outputs by a few gradient steps), and then moves the multiplier of
-/// the last layer. The first `warm_up` sweeps leave that at 0. It begins with the network's weights and their forward
-/// pass, and calls after_sweep(sweep) with those of every sweep in the network.
+/// the last layer, which the first `warm_up` sweeps leave at 0. (The paper's term has no W_L in it: where that comes to
+/// rest, the weights need not be a minimum.) It begins with the network's weights and their forward pass, and calls
+/// after_sweep(sweep) with those of every sweep in the network.
 ///
 /// It does not stream: the variables of all samples are kept from one sweep to the next, and a weight is the least
 /// squares solution for all of them. Throws OptionError for options out of range and for a network of other layers,
