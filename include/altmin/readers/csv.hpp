@@ -18,6 +18,7 @@
 #include "altmin/data/dataset.hpp"
 #include "altmin/readers/csv_number.hpp"
 #include "altmin/readers/csv_source.hpp"
+#include "altmin/readers/row_reader.hpp"
 
 namespace altmin {
 
@@ -60,7 +61,7 @@ struct CsvOptions {
 /// data, which ends the table. Where the system fails to read, that is always thrown. (With detail::Text as `Bytes`,
 /// nothing is done on another thread.)
 template <class Scalar, class Bytes = detail::TextThread>
-class CsvReader {
+class CsvReader : public RowReader<Scalar> {
  public:
   /// Reads up to the first row, whose columns every row must have. Throws OptionError for a layout that this table
   /// cannot have, DataError where there is no row.
@@ -100,17 +101,20 @@ class CsvReader {
     return count;
   }
 
-  /// From any thread: the table ends at once, even where read() waits for a pipe.
-  void cancel() { bytes_.cancel(); }
+  Index read(View<Scalar> x, Span<int> y, View<Scalar>) override { return read(x, y); }
 
-  Index features() const { return features_; }
-  Index classes() const { return options_.classes; }
+  /// From any thread: the table ends at once, even where read() waits for a pipe.
+  void cancel() override { bytes_.cancel(); }
+
+  Index features() const override { return features_; }
+  Index classes() const override { return options_.classes; }
+  Index targets() const override { return 0; }
 
   /// Lines read.
   Index lines() const { return line_; }
 
   /// Bad rows among them that were skipped.
-  Index skipped() const { return skipped_; }
+  Index skipped() const override { return skipped_; }
 
  private:
   static constexpr int label_place = -1;

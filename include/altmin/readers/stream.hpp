@@ -20,6 +20,7 @@
 #include "altmin/data/running_standardizer.hpp"
 #include "altmin/parallel/bounded_queue.hpp"
 #include "altmin/readers/csv.hpp"
+#include "altmin/readers/row_reader.hpp"
 
 namespace altmin {
 
@@ -48,20 +49,23 @@ struct StreamOptions {
 
 namespace detail {
 
-/// Samples with their labels, as many as there is room for.
+/// Samples with their labels or real targets, as many as there is room for.
 template <class Scalar>
 struct Rows {
   Rows() = default;
-  Rows(Index features, Index room) : x(features, room), y(room) {}
+  Rows(const RowReader<Scalar>& reader, Index room)
+      : x(reader.features(), room), y(reader.classes() > 0 ? room : 0), targets(reader.targets(), room) {}
 
   void set(Index i, const Rows& from, Index j) {
     x.col(i) = from.x.col(j);
-    y[i] = from.y[j];
+    if (y.size() > 0) y[i] = from.y[j];
+    if (targets.rows() > 0) targets.col(i) = from.targets.col(j);
   }
   void push(const Rows& from, Index j) { set(size++, from, j); }
 
   Matrix<Scalar> x;
   Labels y;
+  Matrix<Scalar> targets;
   Index size = 0;
 };
 
@@ -78,16 +82,17 @@ struct Row {
 template <class Scalar>
 class RowThread {
  public:
-  RowThread(const Source& source, const CsvOptions& options) : reader_{source, options}, thread_{[this] { run(); }} {}
+  explicit RowThread(std::unique_ptr<RowReader<Scalar>> reader)
+      : reader_{std::move(reader)}, thread_{[this] { run(); }} {}
   RowThread(const RowThread&) = delete;
   RowThread& operator=(const RowThread&) = delete;
   ~RowThread() {
     queue_.cancel();
-    reader_.cancel();
+    reader_->cancel();
     thread_.join();
   }
 
-  Index features() const { return reader_.features(); }
+  const RowReader<Scalar>& reader() const { return *reader_; }
   Index skipped() const { return block_.skipped; }
 
   /// The next row, valid until the next call; none at the end. While it waits, it calls stop(), if there is one, ten
@@ -109,14 +114,14 @@ class RowThread {
 
   void run() {
     try {
-      const Index features = reader_.features();
-      const Index room = std::clamp(Index{65536} / features, Index{1}, Index{1024});
+      const Index room = std::clamp(Index{65536} / reader_->features(), Index{1}, Index{1024});
       Block block;
       bool ended = false;
       do {
-        if (block.rows.y.size() == 0) block.rows = Rows<Scalar>{features, room};
-        block.rows.size = reader_.read(block.rows.x, {block.rows.y.data(), room});
-        block.skipped = reader_.skipped();
+        if (block.rows.x.size() == 0) block.rows = Rows<Scalar>{*reader_, room};
+        block.rows.size =
+            reader_->read(block.rows.x, {block.rows.y.data(), block.rows.y.size()}, View<Scalar>{block.rows.targets});
+        block.skipped = reader_->skipped();
         ended = block.rows.size < room;
       } while (queue_.push(block) && !ended);  // the last block may hold no row, but tells what was skipped
       queue_.finish();
@@ -125,7 +130,7 @@ class RowThread {
     }
   }
 
-  CsvReader<Scalar> reader_;
+  std::unique_ptr<RowReader<Scalar>> reader_;
   BoundedQueue<Block> queue_{4};
   Block block_;
   Index at_ = 0;
@@ -133,6 +138,13 @@ class RowThread {
 };
 
 }  // namespace detail
+
+/// The rows of a table of numbers, as a Stream takes them.
+template <class Scalar>
+RowSource<Scalar> csv_rows(const Source& source, const CsvOptions& options = {}) {
+  return {source.name(), [=] { return source.repeatable(); },
+          [=] { return std::make_unique<CsvReader<Scalar>>(source, options); }};
+}
 
 /// Mini-batches of a table of any length, in constant memory: the rows are read on threads of their own, the last ones
 /// are held back for testing, and each batch is drawn from a reservoir of rows.
@@ -160,8 +172,12 @@ class Stream {
  public:
   /// Opens the source. Throws OptionError for an option out of its range, DataError and OptionError as CsvReader does;
   /// what is wrong with later rows is thrown by next().
-  explicit Stream(Source source, StreamOptions options = {}, CsvOptions csv = {})
-      : source_{std::move(source)}, options_{options}, csv_{std::move(csv)} {
+  explicit Stream(const Source& source, const StreamOptions& options = {}, const CsvOptions& csv = {})
+      : Stream{csv_rows<Scalar>(source, csv), options} {}
+
+  /// The same of any rows, such as table_rows().
+  explicit Stream(RowSource<Scalar> source, const StreamOptions& options = {})
+      : source_{std::move(source)}, options_{options} {
     const auto require = [](bool holds, const char* option, const char* range, Index got) {
       detail::require_option(holds, std::string("StreamOptions: ") + option, range, double(got));
     };
@@ -172,13 +188,16 @@ class Stream {
             options_.reservoir);
     require(options_.test_rows >= 0, "test_rows", "must be 0 or more", options_.test_rows);
     require(options_.limit >= 0, "limit", "must be 0 or more", options_.limit);
-    table_ = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
-    features_ = table_->features();
+    table_ = std::make_unique<detail::RowThread<Scalar>>(source_.open());
+    const RowReader<Scalar>& reader = table_->reader();
+    features_ = reader.features();
+    classes_ = reader.classes();
+    targets_ = reader.targets();
     fresh_ = true;
-    held_back_ = {features(), options_.test_rows};
-    passing_ = {features(), 1};
-    reservoir_ = {features(), std::max<Index>(options_.reservoir, 2)};  // two for has_single_row_left()
-    drawn_ = {features(), options_.batch_size + 1};
+    held_back_ = {reader, options_.test_rows};
+    passing_ = {reader, 1};
+    reservoir_ = {reader, std::max<Index>(options_.reservoir, 2)};  // two for has_single_row_left()
+    drawn_ = {reader, options_.batch_size + 1};
     begin_pass(0);
   }
 
@@ -204,8 +223,10 @@ class Stream {
     }
     ++batch_number_;
     if (options_.standardize) standardizer_.apply(drawn_.x.leftCols(drawn_.size));
-    batch_.emplace(
-        Batch<Scalar>{{drawn_.x.data(), features(), drawn_.size, features()}, {drawn_.y.data(), drawn_.size}, {}});
+    batch_.emplace();
+    batch_->x.rebind({drawn_.x.data(), features(), drawn_.size, features()});
+    if (classes_ > 0) batch_->y.rebind({drawn_.y.data(), drawn_.size});
+    if (targets_ > 0) batch_->targets.rebind({drawn_.targets.data(), targets_, drawn_.size, targets_});
     return &*batch_;
   }
 
@@ -215,16 +236,12 @@ class Stream {
   Dataset<Scalar> test() const {
     require_table();
     const Index size = held_back_.size;
-    if (size == 0) throw DataError(source_.name() + ": expected test rows, got none (see StreamOptions::test_rows)");
-    Matrix<Scalar> x(features(), size);
-    Labels y(size);
-    for (Index i = 0; i < size; ++i) {
-      const Index place = (oldest_ + i) % size;
-      x.col(i) = held_back_.x.col(place);
-      y[i] = held_back_.y[place];
-    }
-    if (options_.standardize) standardizer_.apply(x);
-    return {std::move(x), std::move(y), csv_.classes};
+    if (size == 0) throw DataError(source_.name + ": expected test rows, got none (see StreamOptions::test_rows)");
+    Rows rows{table_->reader(), size};
+    for (Index i = 0; i < size; ++i) rows.push(held_back_, (oldest_ + i) % size);
+    if (options_.standardize) standardizer_.apply(rows.x);
+    if (classes_ > 0) return {std::move(rows.x), std::move(rows.y), classes_};
+    return {std::move(rows.x), std::move(rows.targets)};
   }
 
   /// Goes to where batch number `batch` of a pass is next, by reading all that comes before.
@@ -238,13 +255,16 @@ class Stream {
     if (pass > 0) begin_pass(pass);
     for (Index i = 0; i < batch; ++i) {
       if (next() != nullptr) continue;
-      throw DataError(source_.name() + ": expected more than " + detail::text(batch) + " batches in pass " +
+      throw DataError(source_.name + ": expected more than " + detail::text(batch) + " batches in pass " +
                       detail::text(pass) + ", got " + detail::text(i));
     }
   }
 
   Index features() const { return features_; }
-  Index classes() const { return csv_.classes; }
+  /// Classes of the labels; 0 where the targets are real numbers.
+  Index classes() const { return classes_; }
+  /// Real targets of a sample; 0 for labels.
+  Index targets() const { return targets_; }
 
   /// Passes completed, and batches of the present one.
   Index pass() const { return pass_; }
@@ -269,11 +289,12 @@ class Stream {
 
   void begin_pass(Index pass) {
     if (!fresh_) {
-      if (!source_.repeatable()) throw DataError(source_.name() + ": it can be read only once: expected a file");
-      auto table = std::make_unique<detail::RowThread<Scalar>>(source_, csv_);
-      if (table->features() != features_) {
-        throw DataError(source_.name() + ": expected " + detail::text(features_) + " features as before, got " +
-                        detail::text(table->features()));
+      if (!source_.repeatable()) throw DataError(source_.name + ": it can be read only once: expected a file");
+      auto table = std::make_unique<detail::RowThread<Scalar>>(source_.open());
+      const Index features = table->reader().features();
+      if (features != features_) {
+        throw DataError(source_.name + ": expected " + detail::text(features_) + " features as before, got " +
+                        detail::text(features));
       }
       table_ = std::move(table);
     }
@@ -291,11 +312,11 @@ class Stream {
 
   void end_pass() {
     if (taken_ == 0) {
-      throw DataError(source_.name() + ": expected more than " + detail::text(options_.test_rows) +
+      throw DataError(source_.name + ": expected more than " + detail::text(options_.test_rows) +
                       " rows, which are for testing, got " + detail::text(held_back_.size));
     }
     if (taken_ < train_rows_) {
-      throw DataError(source_.name() + ": expected " + detail::text(train_rows_) +
+      throw DataError(source_.name + ": expected " + detail::text(train_rows_) +
                       " rows to train on as in the first pass, got " + detail::text(taken_));
     }
     train_rows_ = taken_;
@@ -373,11 +394,12 @@ class Stream {
     if (!table_) throw Error("Stream: expected a stream to read from, got one that has been moved elsewhere");
   }
 
-  Source source_;
+  RowSource<Scalar> source_;
   StreamOptions options_;
-  CsvOptions csv_;
   std::unique_ptr<detail::RowThread<Scalar>> table_;  // null once moved elsewhere
   Index features_ = 0;
+  Index classes_ = 0;
+  Index targets_ = 0;
   bool fresh_ = false;  // the table has not been read from
   Rows held_back_;      // a ring
   Index oldest_ = 0;
