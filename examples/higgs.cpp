@@ -222,6 +222,7 @@ std::uint64_t fingerprint(const altmin::Source& source, const altmin::CsvOptions
 /// Trains and reports; returns the exit status.
 int train(const Options& options) {
   const trainer::Algorithm algorithm = trainer::make_algorithm(options);
+  if (options.distributed) throw trainer::UsageError("--distributed: expected a data set in memory, not a stream");
   if (options.patience) throw trainer::UsageError("--patience: of a stream, no tenth can be held out");
   altmin::History history = trainer::earlier_history(options.resume);
   trainer::Saver saver{"higgs", options, altmin::options_to_json(options).dump(), history};

@@ -52,8 +52,12 @@ def predict(path, x):
     elementwise = {"Relu": lambda x: np.maximum(x, 0), "Tanh": np.tanh, "Sign": lambda x: np.where(x > 0, 1, -1),
                    "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Identity": lambda x: x, "Dropout": lambda x: x}
     x = x.reshape(-1, *network["input"])  # samples x channels x height x width, all along
+    block, above_map = x, False  # the input of the block, which a Skip adds; whether only normalizations follow its map
     for i, layer in enumerate(network["layers"]):
         kind, options = layer["type"], layer["options"]
+        if above_map and kind not in ("BatchNorm", "Skip"):
+            block, above_map = x, False
+        above_map = above_map or kind in ("Dense", "Conv2d", "Recurrent")
         own = lambda name, default=0: weights.get(f"{i}.{name}", default)
         size = lambda name: (options[name]["height"], options[name]["width"])
         if kind == "Dense":
@@ -76,6 +80,11 @@ def predict(path, x):
             variance = own("squares") / values
             each = (-1, 1, 1) if options["by_channel"] else x.shape[1:]
             x = (x - own("mean").reshape(each)) / np.sqrt(np.where(variance > 0, variance, 1)).reshape(each)
+        elif kind == "Skip":
+            block, above_map = block + options["branch"] * x, False
+            x = block
+        elif kind == "LeakyRelu":
+            x = np.where(x > 0, x, options["slope"] * x)
         elif kind in elementwise:
             x = elementwise[kind](x)
         else:

@@ -46,8 +46,8 @@ class FeedbackAlignment::Signal : public altmin::SignalBase<Signal<Scalar>, Scal
       const auto block = workspace.block(feedback_, l);  // Backprop has context.layers here
       auto& below = workspace[l - 1].residual;
       below.fit(block.inputs(), samples);
-      block.backward(context.worker, workspace.forward_point(context, l), 0, block.size(), workspace[l].residual.view(),
-                     below.view(), workspace[l].between);
+      block.backward(context.worker, workspace.forward_point(context, l), workspace[l].residual.view(), below.view(),
+                     workspace[l].between);
     }
     return altmin::Status::updated;
   }

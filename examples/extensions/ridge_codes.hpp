@@ -72,7 +72,7 @@ class RidgeCodes::Rule : public altmin::CodeRuleBase<Rule<Scalar>, Scalar> {
 
  private:
   static bool has_closed_form(const altmin::CodeProblem<Scalar>& problem, const altmin::CodePenalties& penalties) {
-    if (!problem.target.is_code() || problem.block.matrix().size() == 0) return false;
+    if (!problem.target.is_code() || problem.block.matrix().size() == 0 || problem.block.skips()) return false;
     for (altmin::Index k = 0; k < problem.block.top(); ++k) {
       if (problem.block[k].template as<altmin::Identity>() == nullptr) return false;
     }

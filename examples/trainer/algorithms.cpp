@@ -56,8 +56,9 @@ Algorithm make(const Options& options) {
   set_weight_options(config, options);
   set_code_options(config, options);
   config.validate();
-  return [config](altmin::Layers<float> layers, altmin::Seed seed) {
-    return altmin::Network<float>{std::move(layers), altmin::SoftmaxCrossEntropy{}, config, seed};
+  const altmin::SoftmaxCrossEntropy loss{options.label_smoothing};
+  return [config, loss](altmin::Layers<float> layers, altmin::Seed seed) {
+    return altmin::Network<float>{std::move(layers), loss, config, seed};
   };
 }
 
@@ -111,7 +112,11 @@ std::vector<std::string> schedule_names() { return {"constant", "cosine", "halve
 
 Schedule make_schedule(const Options& options) {
   Schedule schedule;
-  if (options.schedule == "cosine") schedule.cosine.emplace();
+  if (options.schedule == "cosine") {
+    schedule.cosine = altmin::CosineDecay{options.warm_up};
+  } else if (options.warm_up != 0) {
+    throw UsageError("--warm-up: expected --schedule cosine, got " + options.schedule);
+  }
   if (options.schedule == "halve") schedule.halve.emplace();
   return schedule;
 }

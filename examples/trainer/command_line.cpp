@@ -61,6 +61,13 @@ void add_flags(CLI::App& app, Options& options) {
       ->delimiter(',')
       ->check(at_least(1))
       ->capture_default_str();
+  app.add_option("--depth", options.depth,
+                 "so many hidden layers, of the first width of --hidden; of resmlp: so many residual layers")
+      ->check(at_least(1))
+      ->type_name("LAYERS");
+  app.add_option("--leaky-slope", options.leaky_slope,
+                 "of mlp and resmlp: leaky ReLU of this slope, 0 to 1, and initial weights to match (default: ReLU)")
+      ->type_name("SLOPE");
   app.add_flag("--batch-norm,!--no-batch-norm", options.batch_norm,
                "batch normalization of hidden layers (default: with)");
   app.add_option("--epochs", options.epochs, "passes over the training set")->check(at_least(0))->capture_default_str();
@@ -75,6 +82,12 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--schedule", options.schedule,
                  "of the learning rates: down a cosine, halved every 8 epochs, constant")
       ->check(CLI::IsMember(schedule_names()))
+      ->capture_default_str();
+  app.add_option("--warm-up", options.warm_up, "with the cosine schedule: epochs in which the rates grow from 0 first")
+      ->type_name("EPOCHS")
+      ->capture_default_str();
+  app.add_option("--label-smoothing", options.label_smoothing,
+                 "share of a label that goes to all classes alike; 0 to below 1")
       ->capture_default_str();
   app.add_option("--mu", options.mu, "with codes: weight of the penalties (default: the algorithm's)");
   app.add_option("--code-iterations", options.code_iterations,
@@ -101,6 +114,11 @@ void add_flags(CLI::App& app, Options& options) {
          "continue from a checkpoint, to the same bits as if the run had not stopped; its options apply, and need "
          "not be given; --epochs may be raised")
       ->type_name("FILE");
+#ifdef ALTMIN_TRAINER_MPI
+  app.add_flag(
+      "--distributed", options.distributed,
+      "under mpirun: train one network on all ranks, each on its share of every batch; rank 0 prints and saves");
+#endif
   app.add_flag("--quiet", options.quiet, "no progress and no tables: only the line of JSON");
 }
 

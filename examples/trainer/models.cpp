@@ -1,6 +1,7 @@
 #include "models.hpp"
 
 #include <altmin/altmin.hpp>
+#include <cmath>
 #include <functional>
 #include <map>
 
@@ -11,15 +12,64 @@ namespace {
 using Layers = altmin::Layers<float>;
 using Model = std::function<Layers(const Options&, altmin::Shape input, altmin::Index outputs)>;
 
-/// Fully connected: Dense - BatchNorm (by --batch-norm) - activation for each of --hidden, then one output a class.
-template <class Activation>
-Layers fully_connected(const Options& options, altmin::Shape input, altmin::Index outputs) {
-  Layers layers{input};
-  for (const altmin::Index units : options.hidden) {
-    layers.add(altmin::Dense{units});
-    if (options.batch_norm) layers.add(altmin::BatchNorm{});
-    layers.add(Activation{});
+/// Units of the hidden layers, by --hidden and --depth.
+std::vector<altmin::Index> hidden_units(const Options& options) {
+  if (!options.depth) return options.hidden;
+  return std::vector<altmin::Index>(static_cast<std::size_t>(*options.depth), options.hidden.front());
+}
+
+/// A map into hidden units. Below a leaky ReLU: orthogonal weights that preserve the size of a signal, without which a
+/// plain network of a hundred layers learns slowly.
+altmin::Dense hidden_map(const Options& options, altmin::Index units) {
+  if (!options.leaky_slope) return {units};
+  const double gain = 1 / std::sqrt(1 + *options.leaky_slope * *options.leaky_slope);
+  return {units, true, altmin::Initialization::orthogonal, gain};
+}
+
+/// ReLU, or by --leaky-slope a leaky one.
+void add_relu(const Options& options, Layers& layers) {
+  if (options.leaky_slope) {
+    layers.add(altmin::LeakyRelu{*options.leaky_slope});
+  } else {
+    layers.add(altmin::Relu{});
   }
+}
+
+/// Fully connected: Dense - BatchNorm (by --batch-norm) - activation for each hidden layer, then one output a class.
+Layers fully_connected(const Options& options, altmin::Shape input, altmin::Index outputs,
+                       const std::function<void(const Options&, Layers&)>& add_activation) {
+  Layers layers{input};
+  for (const altmin::Index units : hidden_units(options)) {
+    layers.add(hidden_map(options, units));
+    if (options.batch_norm) layers.add(altmin::BatchNorm{});
+    add_activation(options, layers);
+  }
+  return layers.add(altmin::Dense{outputs});
+}
+
+Layers mlp(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  return fully_connected(options, input, outputs, add_relu);
+}
+
+Layers sign(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  return fully_connected(options, input, outputs, [](const Options&, Layers& layers) { layers.add(altmin::Sign{}); });
+}
+
+/// A map into as many units as --hidden says first, --depth residual layers of these, each of a branch that adds
+/// 1 / depth to the square of a signal at first, and one output a class.
+Layers resmlp(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  const std::vector<altmin::Index> hidden = hidden_units(options);
+  const altmin::Dense map = hidden_map(options, hidden.front());
+  const altmin::Skip skip{1 / std::sqrt(static_cast<double>(hidden.size()))};
+  Layers layers{input};
+  layers.add(map);
+  for (std::size_t l = 0; l < hidden.size(); ++l) {
+    add_relu(options, layers);
+    layers.add(map);
+    if (options.batch_norm) layers.add(altmin::BatchNorm{});
+    layers.add(skip);
+  }
+  add_relu(options, layers);
   return layers.add(altmin::Dense{outputs});
 }
 
@@ -30,7 +80,7 @@ Layers binary(const Options& options, altmin::Shape input, altmin::Index outputs
     layers.add(altmin::Sign{}).add(altmin::BinaryDense{units});
     if (options.batch_norm) layers.add(altmin::BatchNorm{});
   };
-  for (const altmin::Index units : options.hidden) add(units);
+  for (const altmin::Index units : hidden_units(options)) add(units);
   add(outputs);
   return layers;
 }
@@ -71,6 +121,22 @@ Layers convnet(const Options& options, altmin::Shape input, altmin::Index output
   return layers.add(altmin::Dense{outputs});
 }
 
+/// Three stages of two convolutions 3 x 3, each normalized and each stage pooled, as in the networks of Simonyan and
+/// Zisserman (2015); dropout, and a dense map. 39 million multiplications a sample of 3 x 32 x 32.
+Layers vgg(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  require_images("vgg", input, 8);
+  Layers layers{input};
+  for (const altmin::Index channels : {32, 64, 128}) {
+    for (const bool last : {false, true}) {
+      layers.add(altmin::Conv2d{channels, 3, 1, 1});
+      if (options.batch_norm) layers.add(altmin::BatchNorm{});
+      if (last) layers.add(altmin::MaxPool2d{});
+      layers.add(altmin::Relu{});
+    }
+  }
+  return layers.add(altmin::Dropout{}).add(altmin::Dense{outputs});
+}
+
 /// Maps the sequence of an image's rows to one class, by a recurrent layer of as many units as --hidden says first.
 template <class Activation, altmin::Nonlinearity nonlinearity>
 Layers rnn(const Options& options, altmin::Shape input, altmin::Index outputs) {
@@ -94,11 +160,13 @@ Layers linear(const Options&, altmin::Shape input, altmin::Index outputs) {
 /// To add a model, write a function above, and a line here.
 const std::map<std::string, Model>& models() {
   static const std::map<std::string, Model> all{{"linear", linear},
-                                                {"mlp", fully_connected<altmin::Relu>},
-                                                {"sign", fully_connected<altmin::Sign>},
+                                                {"mlp", mlp},
+                                                {"resmlp", resmlp},
+                                                {"sign", sign},
                                                 {"binary", binary},
                                                 {"lenet5", lenet5},
                                                 {"convnet", convnet},
+                                                {"vgg", vgg},
                                                 {"rnn", rnn<altmin::Tanh, altmin::Nonlinearity::tanh>},
                                                 {"irnn", rnn<altmin::Relu, altmin::Nonlinearity::relu>}};
   return all;
@@ -113,6 +181,9 @@ std::vector<std::string> model_names() {
 }
 
 altmin::Layers<float> make_layers(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  if (options.leaky_slope && options.model != "mlp" && options.model != "resmlp") {
+    throw UsageError("--leaky-slope: expected --model mlp or resmlp, got " + options.model);
+  }
   return models().at(options.model)(options, input, outputs);
 }
 

@@ -24,12 +24,16 @@ struct Options {
   std::string algorithm = "am-adam";  ///< a name, or the pair of --signal and --rule
   std::string model = "mlp";
   std::vector<altmin::Index> hidden{500, 500};
+  std::optional<int> depth;
+  std::optional<double> leaky_slope;
   bool batch_norm = true;
   int epochs = 10;
   altmin::Index batch = 200;
   std::uint64_t seed = 1;
   int threads = 0;
   std::string schedule = "cosine";
+  double warm_up = 0;
+  double label_smoothing = 0;
   std::optional<double> learning_rate;
   std::optional<double> weight_decay;
   std::optional<double> mu;
@@ -44,6 +48,7 @@ struct Options {
   altmin::Index save_every = 0;
   std::string resume;
   bool quiet = false;
+  bool distributed = false;
 
   /// The options that decide the result, by their flags: a checkpoint stores them.
   template <class Visit, class... Self>
@@ -51,11 +56,15 @@ struct Options {
     visit("algorithm", self.algorithm...);
     visit("model", self.model...);
     visit("hidden", self.hidden...);
+    visit("depth", self.depth...);
+    visit("leaky-slope", self.leaky_slope...);
     visit("batch-norm", self.batch_norm...);
     visit("epochs", self.epochs...);
     visit("batch", self.batch...);
     visit("seed", self.seed...);
     visit("schedule", self.schedule...);
+    visit("warm-up", self.warm_up...);
+    visit("label-smoothing", self.label_smoothing...);
     visit("learning-rate", self.learning_rate...);
     visit("weight-decay", self.weight_decay...);
     visit("mu", self.mu...);

@@ -29,7 +29,8 @@ inline nlohmann::ordered_json report_line(const Options& options, const altmin::
           {"samples", samples},
           {"batch", options.batch},
           {"seed", options.seed},
-          {"threads", net.threads()}};
+          {"threads", net.threads()},
+          {"ranks", net.communicator() == nullptr ? 1 : net.communicator()->size()}};
 }
 
 /// Prints the result of a run and, if it ended early, the reason. Writes its files by write_files(), devices and pipes

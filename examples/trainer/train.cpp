@@ -2,6 +2,11 @@
 
 #include <unistd.h>
 
+#include <altmin/parallel/communicator.hpp>
+#ifdef ALTMIN_TRAINER_MPI
+#include <altmin/mpi.hpp>
+#endif
+
 #include <iostream>
 #include <optional>
 #include <utility>
@@ -27,10 +32,17 @@ struct Summary {
   }
 };
 
-}  // namespace
+/// Those of a rank that leaves all files and streams to rank 0.
+Options silent(Options options) {
+  for (std::string* file : {&options.save, &options.resume, &options.history, &options.plot}) file->clear();
+  options.quiet = true;
+  return options;
+}
 
-int train(const std::string& trainer, const Options& options, const std::string& saved_options,
-          const std::function<Data()>& load, const altmin::Augmentation& augmentation) {
+/// train() on one of the ranks of a communicator.
+int train_on(altmin::Communicator& communicator, const std::string& trainer, const Options& options,
+             const std::string& saved_options, const std::function<Data()>& load,
+             const altmin::Augmentation& augmentation) {
   const Algorithm algorithm = make_algorithm(options);
   altmin::History history = earlier_history(options.resume);
   Saver saver{trainer, options, saved_options, history};
@@ -59,6 +71,8 @@ int train(const std::string& trainer, const Options& options, const std::string&
   }
   altmin::Network<float> net = make_network(options, algorithm, data.train.shape(), data.train.classes());
 
+  net.set_communicator(communicator);
+
   altmin::FitOptions fit_options;
   fit_options.epochs = options.epochs;
   fit_options.batch_size = options.batch;
@@ -78,6 +92,7 @@ int train(const std::string& trainer, const Options& options, const std::string&
                        time_limit, Summary{progress}, altmin::Validation{data.test}, history, save_history, saver,
                        validation, early_stopping, ProgressBar{progress, style});
   }();
+  if (communicator.rank() > 0) return report ? 0 : 1;
   const altmin::Metrics test = altmin::evaluate(net, data.test);
   if (!options.quiet) std::cout << test << '\n';
   const altmin::Index steps = report.steps - saver.first_step();
@@ -85,6 +100,22 @@ int train(const std::string& trainer, const Options& options, const std::string&
                 [&](bool in_place) {
                   outputs.write(in_place, history, test, trainer + ", " + options.model, options.algorithm);
                 });
+}
+
+}  // namespace
+
+int train(const std::string& trainer, const Options& options, const std::string& saved_options,
+          const std::function<Data()>& load, const altmin::Augmentation& augmentation) {
+#ifdef ALTMIN_TRAINER_MPI
+  if (options.distributed) {
+    return altmin::run_on_mpi(trainer, std::cerr, [&](altmin::Communicator& communicator) {
+      const Options own = communicator.rank() == 0 ? options : silent(options);
+      return train_on(communicator, trainer, own, saved_options, load, augmentation);
+    });
+  }
+#endif
+  altmin::Alone alone;
+  return train_on(alone, trainer, options, saved_options, load, augmentation);
 }
 
 }  // namespace trainer

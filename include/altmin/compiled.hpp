@@ -58,6 +58,7 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
   ALTMIN_LAYER(instantiate, Scalar, Standardize);                                                                   \
   ALTMIN_LAYER(instantiate, Scalar, Dropout);                                                                       \
   ALTMIN_LAYER(instantiate, Scalar, MaxPool2d);                                                                     \
+  ALTMIN_LAYER(instantiate, Scalar, Skip);                                                                          \
   ALTMIN_LAYER(instantiate, Scalar, AvgPool2d);                                                                     \
   ALTMIN_LAYER(instantiate, Scalar, Identity);                                                                      \
   ALTMIN_LAYER(instantiate, Scalar, Relu);                                                                          \

@@ -109,3 +109,13 @@ TEST_CASE("shuffle() gives every order equally often", "[random]") {
   }
   random.shuffle(Span<int>{});
 }
+
+TEST_CASE("skip() comes to where as many draws do", "[random]") {
+  for (const std::uint64_t count : {0, 1, 2, 3, 64, 1000, 65537}) {
+    Random drawn{Seed{7}, 3};
+    Random skipped{Seed{7}, 3};
+    for (std::uint64_t i = 0; i < count; ++i) drawn.next();
+    skipped.skip(count);
+    CHECK(skipped == drawn);
+  }
+}

@@ -75,6 +75,28 @@ std::vector<Layers<Scalar>> exported_nets() {
           .add(LastStep{})
           .add(Sigmoid{})
           .add(Dense{2}),
+      Stack{Shape{1, 4, 5}}
+          .add(Conv2d{3, 3, 1, 1})
+          .add(Identity{})
+          .add(BatchNorm{})
+          .add(Relu{})
+          .add(Conv2d{3, 3, 1, 1})
+          .add(BatchNorm{})
+          .add(Skip{0.5})
+          .add(Dense{20})
+          .add(Dropout{})
+          .add(Tanh{})
+          .add(Dense{20})
+          .add(Skip{})
+          .add(Dense{3}),
+      Stack{Shape{1, 2, 3}}
+          .add(Dense{6})
+          .add(Relu{})
+          .add(Dense{6})
+          .add(Skip{})
+          .add(Conv2d{1, 3, 1, 1})
+          .add(Skip{2.})
+          .add(Dense{2}),
       Stack{40}.add(BinaryDense{33}).add(BatchNorm{}).add(Sign{}).add(BinaryDense{4, false}),
   };
 }

@@ -22,6 +22,9 @@ for model in mlp sign; do
   [[ $(field test_accuracy) == 1.0 ]] || fail "$model does not learn"
 done
 
+train --model vgg --epochs 1 || fail "vgg"
+[[ $(field parameters) -eq 308394 ]] || fail "parameters of vgg"
+
 # Augmented or not: the same bytes from any number of threads, and after a stop, also within an epoch.
 train --epochs 4 --save plain || fail "plain"
 train --augment --epochs 4 --save whole --threads 1 || fail "whole"

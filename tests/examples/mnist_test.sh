@@ -49,6 +49,12 @@ loss=$(field train_loss)
 train --limit 40 --no-batch-norm --quiet --threads 2 || fail "threads"
 [[ $(field train_loss) == "$loss" ]] || fail "the number of threads changes the result"
 
+train --model resmlp --depth 20 --leaky-slope 0.1 --label-smoothing 0.1 --warm-up 2 || fail "resmlp"
+[[ $(field parameters) -eq 1827 ]] || fail "parameters of resmlp" # 4 * 8 + 8, 20 * (8 * 8 + 8 + 8 + 8), 8 * 3 + 3
+awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "resmlp does not learn"
+train --depth 3 --leaky-slope 0.5 --no-batch-norm --quiet || fail "depth"
+[[ $(field parameters) -eq 211 ]] || fail "parameters of three hidden layers" # 4 * 8 + 8, 2 * (8 * 8 + 8), 8 * 3 + 3
+
 train --time-limit 1e-9 || fail "time limit"
 [[ $(field steps) -eq 1 ]] || fail "time limit"
 grep -q '^the time limit of 1e-09 s is reached' err || fail "reason of the time limit"
@@ -147,6 +153,10 @@ refused '^mnist: --signal: ' "$mnist" --data data --signal smoke --rule adam
 refused '^mnist: --rule: ' "$mnist" --data data --signal codes --rule exact
 refused '^mnist: --threads: expected a whole number of 0 to 1024, got 1025' "$mnist" --data data --threads 1025
 refused 'learning_rate' "$mnist" --data data --learning-rate -1
+refused '--leaky-slope: expected --model mlp or resmlp, got sign' "$mnist" --data data --model sign --leaky-slope 0.3
+refused 'slope must be 0 to 1, got 2' "$mnist" --data data --leaky-slope 2
+refused '--warm-up: expected --schedule cosine, got halve' "$mnist" --data data --schedule halve --warm-up 1
+refused 'label_smoothing must be 0 to below 1, got 1' "$mnist" --data data --hidden 8 --label-smoothing 1
 refused '--limit: expected 1 to 300' "$mnist" --data data --limit 301
 refused 'TimeLimit: seconds' "$mnist" --data data --time-limit 0
 refused '--patience' "$mnist" --data data --patience 0

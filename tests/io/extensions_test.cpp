@@ -118,7 +118,7 @@ TEST_CASE("a kind that is not named is refused by one sentence", "[extensions]")
   CHECK(
       refused(altmin::Adam{}, Kinds<>{}) ==
       "network.layers[1].type: expected one of Dense, BinaryDense, Conv2d, Recurrent, LastStep, MaxPool2d, AvgPool2d, "
-      "BatchNorm, Standardize, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, got 'Swish'" +
+      "BatchNorm, Standardize, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Skip, got 'Swish'" +
           hint);
   CHECK(refused(altmin::Adam{}, Kinds<Swish>{}) ==
         "network.loss.type: expected one of SoftmaxCrossEntropy, MeanSquaredError, Logistic, Hinge, got 'Huber'" +

@@ -179,12 +179,33 @@ TEST_CASE("recurrent layers come back", "[model]") {
   CHECK(parse_checkpoint<float>(format_checkpoint(net)).network == net);
 }
 
+TEST_CASE("residual blocks come back", "[model]") {
+  const Problem<float> problem{12, 3, 10};
+  Layers<float> layers{12};
+  layers.add(Dense{5, true, Initialization::he_normal, 0.8}).add(Relu{}).add(Dense{5}).add(BatchNorm{}).add(Skip{0.5});
+  Network<float> net{layers.add(Relu{}).add(Dense{3}), SoftmaxCrossEntropy{}, AmAdam{}, Seed{2}};
+  for (int s = 0; s < 3; ++s) REQUIRE(net.step(problem.x, problem.y));
+  auto saved = parse_checkpoint<float>(format_checkpoint(net));
+  CHECK(saved.network == net);
+  CHECK(saved.network.predict(problem.x) == net.predict(problem.x));
+  REQUIRE(net.step(problem.x, problem.y));
+  REQUIRE(saved.network.step(problem.x, problem.y));
+  CHECK(saved.network == net);
+
+  const std::string elsewhere = changed(format_model(net), [](nlohmann::json&, nlohmann::json& network) {
+    network["layers"][1] = {{"type", "Skip"}, {"options", {{"branch", 0.5}}}, {"frozen", nlohmann::json::array()}};
+  });
+  CHECK(message<FormatError>([&] { parse_model<float>(elsewhere); }) ==
+        "network: layer 1 (Skip): expected a block of one shape, got the input 12 and the output 5");
+}
+
 TEST_CASE("every loss comes back", "[model]") {
   const auto check = [](const auto& loss, Index outputs) {
     const Network<float> net{support::mlp<float>({4, 3, outputs}), loss, Sgd{}};
     CHECK(parse_model<float>(format_model(net)).loss() == net.loss());
   };
   check(SoftmaxCrossEntropy{}, 2);
+  check(SoftmaxCrossEntropy{0.1}, 2);
   check(MeanSquaredError{}, 2);
   check(Logistic{}, 1);
   check(Hinge{}, 2);
@@ -365,6 +386,11 @@ TEST_CASE("a file of the first release of version 1 stays readable", "[model]") 
   CHECK(*saved.network.algorithm().options<AmMemFull>() == options);
 }
 
+TEST_CASE("a stored residual network predicts as it did", "[model]") {
+  const auto net = load_model<float>(stored + "residual.safetensors");
+  CHECK(stored_predictions(net).isApprox(stored_outputs("residual.txt"), 1e-5));
+}
+
 TEST_CASE("models and checkpoints of version 1 keep their options and predictions, and go on", "[model]") {
   const auto check = [](const std::string& name, const auto& options, const auto& see) {
     INFO(name);
@@ -453,6 +479,16 @@ TEST_CASE("models and checkpoints of version 1 keep their options and prediction
   });
 }
 
+TEST_CASE("a file without label smoothing has none, one without a gain has 1", "[model]") {
+  const std::string file = changed(format_model(small()), [](nlohmann::json&, nlohmann::json& network) {
+    network["loss"]["options"].erase("label_smoothing");
+    network["layers"][0]["options"].erase("gain");
+  });
+  const auto net = parse_model<float>(file);
+  CHECK(net.loss().as<SoftmaxCrossEntropy>()->label_smoothing == 0);
+  CHECK(net.layers()[0].as<Dense>()->config().gain == 1);
+}
+
 TEST_CASE("options that a file of version 1 lacks are those of its time", "[model]") {
   using Json = nlohmann::json;
   const auto read = [](const std::string& name, const Json& options) {
@@ -496,7 +532,7 @@ TEST_CASE("a file that is no model of this kind is refused, in one sentence", "[
   }
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["layers"][0]["type"] = "Conv9d"; }),
              ContainsSubstring("network.layers[0].type: expected one of Dense, ") &&
-                 ContainsSubstring(", Sign, got 'Conv9d'"));
+                 ContainsSubstring(", Sign, Skip, got 'Conv9d'"));
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["loss"]["type"] = 7; }),
              ContainsSubstring("network.loss"));
   CHECK_THAT(model_refusal([](Json&, Json& network) { network["algorithm"]["type"] = "Magic"; }),

@@ -27,7 +27,7 @@ std::vector<AnyProbe<Scalar>> every_layer(Seed seed) {
   x = (x.array().abs() < Scalar(0.05)).select(Scalar(0.3), x);
 
   Layers<Scalar> layers{5};
-  layers.add(Identity{}).add(Relu{}).add(LeakyRelu{0.2}).add(Tanh{}).add(Sigmoid{}).add(Dropout{0.3});
+  layers.add(Identity{}).add(Relu{}).add(LeakyRelu{0.2}).add(Tanh{}).add(Sigmoid{}).add(Dropout{0.3}).add(Skip{0.7});
   layers.add(Softsign{}).add(Swish{0.7}).add(BatchNorm{}).add(BatchNorm{0.5}).add(Dense{5, false}).add(Dense{7});
   std::vector<AnyProbe<Scalar>> probes;
   const auto add = [&](const LayerInterface<Scalar>& layer, const Matrix<Scalar>& input) {

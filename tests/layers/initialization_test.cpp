@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "altmin/layers/dense.hpp"
+#include "altmin/layers/layer_stack.hpp"
 #include "catch.hpp"
 #include "support.hpp"
 
@@ -84,4 +85,17 @@ TEST_CASE("biases start at 0, as PyTorch's at random in the weights' interval", 
     }
     CHECK(layer.parameters()[0].value().cwiseAbs().maxCoeff() > 0.4);
   }
+}
+
+TEMPLATE_TEST_CASE("a gain multiplies the initial weights", "[layers]", float, double) {
+  const auto weight = [](double gain) {
+    Layers<TestType> layers = Layers<TestType>{9}.add(Dense{5, true, Initialization::he_normal, gain});
+    Random random{Seed{1}};
+    layers.initialize(random);
+    CHECK(layers[0].parameters()[1].value().isZero(0));
+    return layers[0].parameters()[0].value();
+  };
+  CHECK(weight(0.5) == TestType(0.5) * weight(1));
+  CHECK(weight(0).isZero(0));
+  CHECK_THROWS_AS((Layers<TestType>{9}.add(Dense{5, true, Initialization::he_normal, -1})), OptionError);
 }

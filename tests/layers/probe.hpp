@@ -98,7 +98,7 @@ class Probe {
   }
 
   /// Ends the step.
-  void update_statistics() { it().update_statistics(here()); }
+  void update_statistics() { it().update_statistics(workers_.worker(), here()); }
   bool statistics_stay_finite() { return it().statistics_stay_finite(here()); }
 
   /// J dx, from backward alone.

@@ -95,6 +95,28 @@ TEMPLATE_TEST_CASE("softmax cross-entropy is -log of the label's probability", "
   CHECK((frame.array() == 9).count() == 15);
 }
 
+TEMPLATE_TEST_CASE("label smoothing mixes the losses of all classes", "[losses]", float, double) {
+  Random random{Seed{1}};
+  const auto scores = random_matrix<TestType>(5, 3, random, -10, 10);
+  const std::vector<int> labels{3, 0, 4};
+  const double share = 0.2;
+  double sum = (1 - share) * evaluate<TestType>(SoftmaxCrossEntropy{}, scores, labels).sum;
+  Matrix<double> gradient =
+      (1 - share) * evaluate<TestType>(SoftmaxCrossEntropy{}, scores, labels).gradient.template cast<double>();
+  for (int k = 0; k < 5; ++k) {
+    const auto other = evaluate<TestType>(SoftmaxCrossEntropy{}, scores, std::vector<int>(3, k));
+    sum += share / 5 * other.sum;
+    gradient += share / 5 * other.gradient.template cast<double>();
+  }
+  const auto smooth = evaluate<TestType>(SoftmaxCrossEntropy{share}, scores, labels);
+  CHECK(smooth.sum == Approx(sum).epsilon(10 * roundings<TestType>()));
+  CHECK(relative_error(smooth.gradient, gradient) < 10 * roundings<TestType>());
+
+  for (const double wrong : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK_THROWS_AS(evaluate<TestType>(SoftmaxCrossEntropy{wrong}, scores, labels), OptionError);
+  }
+}
+
 TEMPLATE_TEST_CASE("softmax cross-entropy stands extreme scores", "[losses]", float, double) {
   const SoftmaxCrossEntropy loss;
   check_close<TestType>(evaluate<TestType>(loss, column<TestType>({1e30, -1e30, 0}), {0}), 0,
@@ -153,6 +175,7 @@ TEST_CASE("gradients are the derivatives of the sum", "[losses]") {
   const auto scores = random_matrix<double>(5, 7, random, -3, 3);
   const std::vector<int> labels{0, 4, 2, 2, 1, 3, 0};
   check_derivatives(SoftmaxCrossEntropy{}, scores, labels);
+  check_derivatives(SoftmaxCrossEntropy{0.3}, scores, labels);
   check_derivatives(Hinge{}, scores, labels);
   check_derivatives(MeanSquaredError{}, scores, random_matrix<double>(5, 7, random));
   check_derivatives(Logistic{}, Matrix<double>(scores.topRows(1)), std::vector<int>{0, 1, 1, 0, 1, 0, 0});

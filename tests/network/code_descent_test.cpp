@@ -19,11 +19,13 @@ using altmin::Random;
 using altmin::Seed;
 using support::random_matrix;
 
-/// A network 6-code-outputs-3 after its forward pass, with `front` between the code and the map above it. Only the
-/// first `rows` outputs of that map have weights and targets that are not 0.
+/// A network 6-code-outputs-3 after its forward pass, with `front` between the code and the map above it, and a skip of
+/// this `branch` (0: none) around both. Only the first `rows` outputs of that map have weights and targets that are not
+/// 0.
 template <class Scalar>
 struct Case {
-  Case(Index features, Index outputs, Index rows, bool front = false) : layers{make(features, outputs, front)} {
+  Case(Index features, Index outputs, Index rows, bool front = false, double branch = 0)
+      : layers{make(features, outputs, front, branch)} {
     layers.initialize(random);
     Random values{Seed{5}};
     weight().setZero();
@@ -41,14 +43,19 @@ struct Case {
     workspace.prediction.fit(3, samples);
   }
 
-  static Layers<Scalar> make(Index features, Index outputs, bool front) {
+  static Layers<Scalar> make(Index features, Index outputs, bool front, double branch) {
     Layers<Scalar> result{6};
     result.add(Dense{features});
     if (front) result.add(altmin::Relu{});
-    return result.add(Dense{outputs}).add(Dense{3});
+    result.add(Dense{outputs});
+    if (branch > 0) result.add(altmin::Skip{branch});
+    return result.add(Dense{3});
   }
 
-  altmin::View<Scalar> weight() { return layers[layers.size() - 2].parameters()[0].values(); }
+  altmin::View<Scalar> weight() {
+    const auto block = workspace.block(layers, 1);
+    return block[block.top()].parameters()[0].values();
+  }
 
   altmin::StepContext<Scalar> context() {
     return {layers, *loss, problem.x,       altmin::Target<Scalar>{problem.y.data(), problem.y.size()},
@@ -72,7 +79,8 @@ struct Case {
     CodeDescent options;
     options.iterations = iterations;
     options.limit_rate = false;
-    options.learning_rate = 1 / (penalties.target * w.squaredNorm() + penalties.proximity);
+    const double norm = (block.skips() ? 1 : 0) + static_cast<double>(block.branch()) * w.norm();
+    options.learning_rate = 1 / (penalties.target * norm * norm + penalties.proximity);
     CodeDescent::Rule<Scalar> rule{options};
     sums = rule.solve(workers.worker(), code, penalties, workspace, l);
     return workspace.code(l).displacement.view();
@@ -156,5 +164,43 @@ TEMPLATE_TEST_CASE("descent by W'W and by W and W' in turn take the same steps",
       CHECK(by_normal.sums.change == Approx(in_turn.sums.change).epsilon(most));
       CHECK(by_normal.sums.residual == Approx(in_turn.sums.residual).epsilon(most));
     }
+  }
+}
+
+TEMPLATE_TEST_CASE("descent on a code below a residual block ends where its objective is least", "[codes]", float,
+                   double) {
+  using namespace code_descent;
+  const CodePenalties penalties{0.8, 0.3, 0, false};
+  for (const bool front : {false, true}) {
+    INFO("front " << front);
+    Case<TestType> one{5, 5, 5, front, 0.6};
+    const Matrix<double> found = one.solve(0, 6000, penalties).template cast<double>();
+    const Matrix<double> w = one.weight().template cast<double>();
+    const Matrix<double> r = 0.7 * one.workspace.code(1).displacement.view().template cast<double>();
+    if (!front) {  // a ridge regression on M = I + branch W
+      const Matrix<double> m = Matrix<double>::Identity(5, 5) + 0.6 * w;
+      const Matrix<double> normal =
+          penalties.target * m.transpose() * m + penalties.proximity * Matrix<double>::Identity(5, 5);
+      const Matrix<double> expected = normal.ldlt().solve(penalties.target * m.transpose() * r);
+      CHECK(support::relative_error(found, expected) < tolerance<TestType>);
+      CHECK(one.sums.residual == Approx((r - m * expected).squaredNorm()).epsilon(tolerance<TestType>));
+      CHECK(one.sums.change == Approx((m * expected).squaredNorm()).epsilon(tolerance<TestType>));
+      continue;
+    }
+    // The derivative of the objective is 0, except in samples where a unit rests on the kink of its ReLU.
+    const Matrix<double> start = one.workspace[0].output.view().template cast<double>();
+    const Matrix<double> code = start + found;
+    const Matrix<double> change = found + 0.6 * w * (code.cwiseMax(0) - start.cwiseMax(0));
+    const Matrix<double> residual = r - change;
+    const Matrix<double> below = 0.6 * w.transpose() * residual;
+    const Matrix<double> slope = (code.array() > 0).select(below.array(), 0).matrix();
+    const Matrix<double> gradient = penalties.target * (slope + residual) - penalties.proximity * found;
+    Index smooth = 0;
+    for (Index t = 0; t < code.cols(); ++t) {
+      if (code.col(t).cwiseAbs().minCoeff() < 1e-2) continue;
+      ++smooth;
+      CHECK(gradient.col(t).norm() < 10 * tolerance<TestType>);
+    }
+    CHECK(smooth > code.cols() / 4);
   }
 }

@@ -145,6 +145,7 @@ TEMPLATE_TEST_CASE("the same seed makes the same bits with any number of threads
   for_each_algorithm([&](const std::string& name, const auto& algorithm) {
     for (const auto& layers :
          {mlp<TestType>({150, 200, 180, 3}), mlp<TestType>({150, 200, 180, 3}, true),
+          support::residual<TestType>(150, 180, 2, 3), support::residual<TestType>(150, 180, 2, 3, true),
           support::sign_net<TestType>({150, 200, 180, 3}, true), support::convolutional<TestType>(10, 15, 3, true),
           support::recurrent<TestType>(10, 15, 20, 3)}) {
       INFO(name << ", " << layers.summary());
@@ -187,6 +188,7 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
     check(name, mlp<float>({784, 500, 500, 10}), algorithm);
     check(name, support::convolutional<float>(28, 28, 10), algorithm);
     check(name, support::recurrent<float>(28, 28, 30, 10), algorithm);
+    check(name, support::residual<float>(784, 100, 3, 10, true), algorithm);
   });
   check("signs", support::sign_net<float>({784, 500, 500, 10}), AmAdam{});
   AmAdam twice;

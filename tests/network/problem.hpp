@@ -2,6 +2,8 @@
 
 // Small seeded problems, and networks to learn them.
 
+#include <cmath>
+
 #include "altmin/altmin.hpp"
 #include "support.hpp"
 
@@ -36,6 +38,19 @@ altmin::Layers<Scalar> mlp(std::initializer_list<Index> sizes, bool batch_norm =
     layers.add(altmin::Relu{});
   }
   return layers;
+}
+
+/// A map, residual blocks of `units` units, and a map. `blocks` = 1 / branch^2.
+template <class Scalar>
+altmin::Layers<Scalar> residual(Index inputs, Index units, int blocks, Index outputs, bool batch_norm = false) {
+  altmin::Layers<Scalar> layers{inputs};
+  layers.add(altmin::Dense{units});
+  for (int l = 0; l < blocks; ++l) {
+    layers.add(altmin::Relu{}).add(altmin::Dense{units});
+    if (batch_norm) layers.add(altmin::BatchNorm{});
+    layers.add(altmin::Skip{1 / std::sqrt(static_cast<double>(blocks))});
+  }
+  return layers.add(altmin::Relu{}).add(altmin::Dense{outputs});
 }
 
 /// Signs, also of the input, and maps of sign-valued weights.

@@ -58,6 +58,20 @@ TEST_CASE("the cosine schedule goes from 1 to 0 over all steps") {
   }
 }
 
+TEST_CASE("rates warm up in equal steps, then follow the cosine over the epochs that are left") {
+  const auto seen = scales(altmin::CosineDecay{2}, 4);
+  REQUIRE(seen.size() == 8);
+  const double expected[] = {.25, .5, .75, 1};
+  for (std::size_t s = 0; s < 4; ++s) {
+    CHECK(seen[s] == Approx(expected[s]));
+    CHECK(seen[4 + s] == Approx(0.5 * (1 + std::cos(3.14159265358979323846 * static_cast<double>(s) / 4))));
+  }
+  for (const double scale : scales(altmin::CosineDecay{100}, 2)) CHECK(scale <= 0.02 + 1e-12);  // never at full rate
+  for (const double wrong : {-1.0, std::nan("")}) {
+    CHECK_THROWS_AS(scales(altmin::CosineDecay{wrong}, 1), altmin::OptionError);
+  }
+}
+
 TEST_CASE("rates halve every so many epochs") {
   CHECK(scales(altmin::HalveEvery{2}, 5) == std::vector<double>{1, 1, 1, 1, .5, .5, .5, .5, .25, .25});
   CHECK_THROWS_AS(scales(altmin::HalveEvery{0}, 1), altmin::OptionError);

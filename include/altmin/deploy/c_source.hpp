@@ -9,11 +9,13 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "altmin/core/file.hpp"
 #include "altmin/deploy/c_layer.hpp"
 #include "altmin/layers/layers.hpp"
+#include "altmin/network/block.hpp"
 #include "altmin/network/network.hpp"
 #include "altmin/network/packed.hpp"
 #include "altmin/version.hpp"
@@ -53,11 +55,16 @@ class CSource {
     const std::string name = prefix_ + "_" + number;
     layers_ += '\n' + layer.arrays() + "static void " + name + "(const " + in + " *x, " + out + " *y) {\n" +
                layer.body() + "}\n";
-    calls_.push_back({name, room});
+    calls_.push_back({name, room, std::exchange(kept_, 0)});
   }
   void add(const std::string& number, const CLayer<Scalar>& layer) {
     add(number, layer, scalar, scalar, layer.output.size());
   }
+
+  /// The input of the next layer is kept for a Skip above it.
+  void keep_input(Index size) { kept_ = size; }
+  /// Where it is kept.
+  std::string kept_input() const { return prefix_ + "_block_input"; }
 
   /// The whole file. What stands between two layers are two buffers of `type`, used in turn.
   std::string text(const char* type, const std::string& helpers, Shape input, Shape output) const {
@@ -70,7 +77,11 @@ class CSource {
                          predict + ";\n *\n * reads one sample, x[" + detail::text(input.size()) + "] (" +
                          to_string(input) + "), and writes its prediction, y[" + detail::text(output.size()) +
                          "].\n * It keeps static memory: one call at a time. */\n" +
-                         "#include <math.h>\n#include <stdint.h>\n\n" + predict + ";\n" + helpers + layers_ + '\n';
+                         "#include <math.h>\n#include <stdint.h>\n\n" + predict + ";\n" + helpers;
+    Index kept = 0;
+    for (const Call& call : calls_) kept = std::max(kept, call.kept);
+    if (kept > 0) result += "\nstatic " + std::string(type) + " " + kept_input() + "[" + detail::text(kept) + "];\n";
+    result += layers_ + '\n';
     for (std::size_t b = 0; b < 2; ++b) {
       if (rooms[b] > 0) {
         result += std::string("static ") + type + " " + buffer(b) + "[" + detail::text(rooms[b]) + "];\n";
@@ -78,8 +89,12 @@ class CSource {
     }
     result += '\n' + predict + " {\n";
     for (std::size_t i = 0; i < calls_.size(); ++i) {
-      result += "  " + calls_[i].name + "(" + (i == 0 ? "x" : buffer((i - 1) % 2)) + ", " +
-                (i + 1 == calls_.size() ? "y" : buffer(i % 2)) + ");\n";
+      const std::string in = i == 0 ? "x" : buffer((i - 1) % 2);
+      if (calls_[i].kept > 0) {
+        result += "  for (long i = 0; i < " + detail::text(calls_[i].kept) + "; ++i) " + kept_input() + "[i] = " + in +
+                  "[i];\n";
+      }
+      result += "  " + calls_[i].name + "(" + in + ", " + (i + 1 == calls_.size() ? "y" : buffer(i % 2)) + ");\n";
     }
     return result + "}\n";
   }
@@ -90,6 +105,7 @@ class CSource {
   struct Call {
     std::string name;
     Index room;  // elements that it writes
+    Index kept;  // elements of its input that are kept before it
   };
 
   std::string buffer(std::size_t b) const { return prefix_ + "_buffer" + detail::text(b); }
@@ -97,6 +113,7 @@ class CSource {
   std::string prefix_;
   std::string layers_;
   std::vector<Call> calls_;
+  Index kept_ = 0;
 };
 
 /// y = scale * x + shift of each channel: a batch normalization at inference, computed in double.
@@ -346,18 +363,24 @@ std::string c_source(const Network<Scalar>& net, const COptions<Scalar>& options
   const auto is_nothing = [&](Index i) {
     return layers[i].template as<Dropout>() != nullptr || layers[i].template as<Identity>() != nullptr;
   };
+  const std::vector<BlockRange> blocks = divide_into_blocks(layers);
+  const auto begins_skipping = [&](Index i) {
+    return std::any_of(blocks.begin(), blocks.end(), [i](const auto& b) { return b.skips && b.first == i; });
+  };
   Shape below = input;
   bool empty = true;
   for (Index i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
+    if (begins_skipping(i)) source.keep_input(below.size());
     if (is_nothing(i)) continue;
     const std::string number = detail::text(i);
     std::optional<detail::CAffine> folded;
     if (layer.template as<Dense>() != nullptr || layer.template as<BinaryDense>() != nullptr ||
         layer.template as<Conv2d>() != nullptr) {
       Index next = i + 1;
-      while (next < layers.size() && is_nothing(next)) ++next;
-      const auto* norm = next < layers.size() ? layers[next].template as<BatchNorm>() : nullptr;
+      while (next < layers.size() && is_nothing(next) && !begins_skipping(next)) ++next;
+      const bool joins = next < layers.size() && !begins_skipping(next);
+      const auto* norm = joins ? layers[next].template as<BatchNorm>() : nullptr;
       if (norm != nullptr) {
         folded.emplace(*norm);
         i = next;
@@ -365,9 +388,13 @@ std::string c_source(const Network<Scalar>& net, const COptions<Scalar>& options
     }
     auto c = source.layer(number, below, layer.output());
     try {
-      const bool known =
-          detail::CKinds<Scalar>{c, folded ? &*folded : nullptr}.write(layer) || (options.own && options.own(layer, c));
-      if (!known) throw OptionError("expected a layer of the library, or one that COptions::own writes");
+      if (const auto* skip = layer.template as<Skip>()) {
+        c.line("for (long i = 0; i < ", below.size(), "; ++i) y[i] = ", source.kept_input(), "[i] + ",
+               c.literal(static_cast<Scalar>(skip->config().branch)), " * x[i];");
+      } else if (!detail::CKinds<Scalar>{c, folded ? &*folded : nullptr}.write(layer) &&
+                 !(options.own && options.own(layer, c))) {
+        throw OptionError("expected a layer of the library, or one that COptions::own writes");
+      }
     } catch (const OptionError& error) {
       throw OptionError("export_c: layer " + number + " (" + layer.name() + "): " + error.what());
     }

@@ -8,6 +8,7 @@
 #include "altmin/core/file.hpp"
 #include "altmin/deploy/onnx_graph.hpp"
 #include "altmin/layers/layers.hpp"
+#include "altmin/network/block.hpp"
 #include "altmin/network/network.hpp"
 
 namespace altmin {
@@ -171,6 +172,14 @@ class OnnxKinds {
   OnnxGraph<Scalar>& graph_;
 };
 
+template <class Scalar>
+void write_onnx(const LayerStack<Scalar>& layers, Index i, OnnxGraph<Scalar>& graph,
+                const OnnxOptions<Scalar>& options) {
+  if (OnnxKinds<Scalar>{graph}.write(layers[i]) || (options.own && options.own(layers[i], graph))) return;
+  throw OptionError("export_onnx: layer " + text(i) + " (" + layers[i].name() +
+                    "): expected a layer of the library, or one that OnnxOptions::own writes");
+}
+
 }  // namespace detail
 
 /// A network as an ONNX model (opset 17), for inference. Its input `x` is samples x features, or samples x channels x
@@ -183,10 +192,14 @@ template <class Scalar>
 std::string onnx_model(const Network<Scalar>& net, const OnnxOptions<Scalar>& options = {}) {
   const auto& layers = net.layers();
   OnnxGraph<Scalar> graph{layers.input()};
-  for (Index i = 0; i < layers.size(); ++i) {
-    if (detail::OnnxKinds<Scalar>{graph}.write(layers[i]) || (options.own && options.own(layers[i], graph))) continue;
-    throw OptionError("export_onnx: layer " + detail::text(i) + " (" + layers[i].name() +
-                      "): expected a layer of the library, or one that OnnxOptions::own writes");
+  for (const BlockRange& block : divide_into_blocks(layers)) {
+    if (block.skips) graph.take_shape();
+    const std::string block_input = graph.value();
+    for (Index i = block.first; i < block.first + block.count; ++i) detail::write_onnx(layers, i, graph, options);
+    if (!block.skips) continue;
+    graph.take_shape();
+    graph.apply("Mul", {graph.constant(static_cast<Scalar>(block.branch))});
+    graph.apply("Add", {block_input});
   }
   return graph.finish();
 }

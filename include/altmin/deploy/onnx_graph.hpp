@@ -107,13 +107,18 @@ class OnnxGraph {
     is_image_ = true;
   }
 
-  /// The file: a ModelProto.
-  std::string finish() {
+  /// Makes the value what the shape says: an image, or features where there is one number a channel.
+  void take_shape() {
     if (is_plain(shape_)) {
       flatten();
     } else {
       make_image();
     }
+  }
+
+  /// The file: a ModelProto.
+  std::string finish() {
+    take_shape();
     add_node("Identity", {value_}, "y", {});
     graph_.add_message(12, described("y"));
     detail::ProtoMessage opset;

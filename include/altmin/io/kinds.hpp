@@ -74,7 +74,7 @@ struct AllKinds {
   static_assert(!(is_pair<Own> || ...), "altmin: Kinds<...> names a Pair by its signal and its weight rule");
 
   using Layers = decltype((Types<Dense, BinaryDense, Conv2d, Recurrent, LastStep, MaxPool2d, AvgPool2d, BatchNorm,
-                                 Standardize, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign>{} +
+                                 Standardize, Dropout, Identity, Relu, LeakyRelu, Tanh, Sigmoid, Sign, Skip>{} +
                            ... + TypesIf<is_layer_kind<Own>, Own>{}));
   using Losses = decltype((Types<SoftmaxCrossEntropy, MeanSquaredError, Logistic, Hinge>{} + ... +
                            TypesIf<is_loss_kind<Own>(), Own>{}));

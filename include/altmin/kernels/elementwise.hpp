@@ -41,6 +41,15 @@ void scale(Scalar factor, ConstView<Scalar> a, View<Scalar> result) {
   result = factor * a;
 }
 
+/// result = factor a + b in parallel; the result may be one of them.
+template <class Scalar>
+void scaled_sum(const Worker<Scalar>& worker, Scalar factor, ConstView<Scalar> a, ConstView<Scalar> b,
+                View<Scalar> result) {
+  worker.parallel_ranges(a.cols(), a.rows(), [&](Index first, Index count) {
+    result.slice(first, count) = factor * a.slice(first, count) + b.slice(first, count);
+  });
+}
+
 template <class Scalar>
 void copy(ConstView<Scalar> from, View<Scalar> to) {
   to = from;

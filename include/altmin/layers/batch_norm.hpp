@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <vector>
 
 #include "altmin/core/function_ref.hpp"
@@ -33,18 +34,19 @@ template <class Scalar>
 class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
  private:
   enum TraceColumn : Index {
+    count_column,  // values of the channel in the batch
+    inverse_column,
     mean_column,
     variance_column,
-    inverse_column,
     ratio_column,  // this and the next two: working memory
-    scale_column,
     offset_column,
+    scale_column,
     trace_columns
   };
 
  public:
   using Config = BatchNorm;
-  static constexpr LayerTraits layer_traits{Role::normalization, true};
+  static constexpr LayerTraits layer_traits{Role::normalization, true, false, true};
 
   Layer(const BatchNorm& config, Shape input) : config_{config}, shape_{input} {
     detail::require_option(config.epsilon > 0, "epsilon", "must be above 0", config.epsilon);
@@ -74,10 +76,10 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
     const View<Scalar>& normalized = at.trace.samples;
-    by_channel(worker, at.x.cols(), [&](const Band& band) {
+    const Scalar values = count(worker.all_samples(at.x.cols()));
+    const auto sum = [&](const Band& band) { band.sum(at.x, Columns{at, band}.mean); };
+    const auto centre = [&](const Band& band) {
       const Columns own{at, band};
-      const Scalar values = count(at.x.cols());
-      band.sum(at.x, own.mean);
       for (Index c = 0; c < band.channels; ++c) {
         own.mean[c] /= values;
         own.scale[c] = 1;
@@ -85,14 +87,22 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       }
       band.transform(at.x, own.scale, own.offset, normalized);
       band.dot(normalized, normalized, own.variance);
+    };
+    const auto normalize = [&](const Band& band) {
+      const Columns own{at, band};
       for (Index c = 0; c < band.channels; ++c) {
+        own.count[c] = values;
         own.variance[c] /= values;
         own.inverse[c] = inverse_deviation(own.variance[c]);
         own.offset[c] = 0;
       }
       band.transform(normalized, own.inverse, own.offset, normalized);
       band.transform(normalized, band.of(gain()), band.of(shift()), at.y);
-    });
+    };
+    by_channel(worker, at.x.cols(),
+               {{sum, at.trace.batch.slice(mean_column, 1)},
+                {centre, at.trace.batch.slice(variance_column, 1)},
+                {normalize, {}}});
   }
 
   /// With z the centred input, s = 1 / sqrt(variance + epsilon) and primes for the moved input:
@@ -101,11 +111,10 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
                   const Point<Scalar>& to, View<Scalar> dy) const override {
     const View<Scalar>& normalized = from.trace.samples;
     const View<Scalar>& moved = to.trace.samples;  // first dz, then the moved input, normalized
-    by_channel(worker, dx.cols(), [&](const Band& band) {
-      const Columns before{from, band};
+    const Scalar values = count(worker.all_samples(dx.cols()));
+    const auto sum = [&](const Band& band) { band.sum(dx, Columns{to, band}.mean); };  // of dx
+    const auto centre = [&](const Band& band) {
       const Columns after{to, band};
-      const Scalar values = count(dx.cols());
-      band.sum(dx, after.mean);  // of dx
       for (Index c = 0; c < band.channels; ++c) {
         after.mean[c] /= values;
         after.scale[c] = 1;
@@ -114,6 +123,10 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       band.transform(dx, after.scale, after.offset, moved);
       band.dot(moved, moved, after.variance);
       band.dot(moved, normalized, after.ratio);
+    };
+    const auto subtract = [&](const Band& band) {
+      const Columns before{from, band};
+      const Columns after{to, band};
       for (Index c = 0; c < band.channels; ++c) {
         const Scalar s = before.inverse[c];
         const Scalar variance = before.variance[c];
@@ -128,23 +141,31 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
       band.combine(normalized, after.ratio, moved, after.inverse, after.offset, dy);
       band.combine(normalized, after.scale, dy, after.scale, after.offset, moved);
       band.transform(dy, band.of(gain()), after.offset, dy);
-    });
+    };
+    by_channel(worker, dx.cols(),
+               {{sum, to.trace.batch.slice(mean_column, 1)},
+                {centre, to.trace.batch.slice(variance_column, 2)},  // and the ratio's
+                {subtract, {}}});
   }
 
   void backward(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
                 View<Scalar> dx) const override {
-    by_channel(worker, dy.cols(), [&](const Band& band) {
+    const Scalar values = count(worker.all_samples(dy.cols()));
+    const auto sum = [&](const Band& band) {
       const Columns own{at, band};
-      const Scalar values = count(dy.cols());
       band.sum(dy, own.offset);
       band.dot(dy, at.trace.samples, own.ratio);
+    };
+    const auto project = [&](const Band& band) {
+      const Columns own{at, band};
       for (Index c = 0; c < band.channels; ++c) {
         own.scale[c] = band.of(gain())[c] * own.inverse[c];
         own.offset[c] *= -own.scale[c] / values;
         own.ratio[c] *= -own.scale[c] / values;
       }
       band.combine(dy, own.scale, at.trace.samples, own.ratio, own.offset, dx);
-    });
+    };
+    by_channel(worker, dy.cols(), {{sum, at.trace.batch.slice(ratio_column, 2)}, {project, {}}});  // and the offset's
   }
 
   void gradient(const Worker<Scalar>& worker, const Point<Scalar>& at, ConstView<Scalar> dy,
@@ -172,7 +193,7 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
 
   /// Running averages; the variance with Bessel's correction, as in PyTorch. A frozen one stays, and where both are
   /// frozen no batch is counted.
-  void update_statistics(const Point<Scalar>& at) override {
+  void update_statistics(const Worker<Scalar>&, const Point<Scalar>& at) override {
     auto& mean = this->statistics_[0];
     auto& variance = this->statistics_[1];
     if (!mean.frozen() || !variance.frozen()) ++batches_;
@@ -278,13 +299,15 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   /// A band's part of a trace.
   struct Columns {
     Columns(const Point<Scalar>& at, const Band& band)
-        : mean{at.trace.batch.address(band.first, mean_column)},
+        : count{at.trace.batch.address(band.first, count_column)},
+          mean{at.trace.batch.address(band.first, mean_column)},
           variance{at.trace.batch.address(band.first, variance_column)},
           inverse{at.trace.batch.address(band.first, inverse_column)},
           ratio{at.trace.batch.address(band.first, ratio_column)},
           scale{at.trace.batch.address(band.first, scale_column)},
           offset{at.trace.batch.address(band.first, offset_column)} {}
 
+    Scalar* count;
     Scalar* mean;
     Scalar* variance;
     Scalar* inverse;
@@ -314,12 +337,32 @@ class BatchNorm::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
+  /// Some work on a band, which leaves sums over the samples of this rank.
+  struct Phase {
+    FunctionRef<void(const Band&)> body;
+    View<Scalar> sums;  // channels x some; of the last phase empty
+  };
+
+  /// Calls the bodies in turn for each band. On one rank a band goes through all of them, and stays in the cache; of
+  /// several ranks the sums of a phase are made those of all ranks before the next one.
+  void by_channel(const Worker<Scalar>& worker, Index samples, std::initializer_list<Phase> phases) const {
+    if (worker.share() == nullptr) {
+      return by_channel(worker, samples, [&](const Band& band) {
+        for (const Phase& phase : phases) phase.body(band);
+      });
+    }
+    for (const Phase& phase : phases) {
+      by_channel(worker, samples, phase.body);
+      if (phase.sums.size() > 0) worker.sum(phase.sums);
+    }
+  }
+
   /// The running averages of a channel with one more batch.
   Scalar next_mean(const Trace<Scalar>& trace, Index c) const {
     return next(this->statistics_[0].value()(c), trace.batch(c, mean_column));
   }
   Scalar next_variance(const Trace<Scalar>& trace, Index c) const {
-    const Scalar values = count(trace.samples.cols());
+    const Scalar values = trace.batch(c, count_column);
     return next(this->statistics_[1].value()(c), values / (values - 1) * trace.batch(c, variance_column));
   }
   Scalar next(Scalar average, Scalar newest) const {

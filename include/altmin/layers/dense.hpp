@@ -15,12 +15,14 @@ struct Dense {
   Index outputs = 1;  ///< at least 1
   bool bias = true;   ///< starts at 0 (PyTorch's initialization: random)
   Initialization initialization = Initialization::he_uniform;
+  double gain = 1;  ///< factor of the initial weights; 0 or more. Below LeakyRelu{a}: 1 / sqrt(1 + a^2), see there
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
     visit("outputs", self.outputs...);
     visit("bias", self.bias...);
     visit("initialization", self.initialization...);
+    visit("gain", self.gain...);
   }
 };
 
@@ -29,7 +31,14 @@ class Dense::Layer : public FullyConnectedLayer<Dense, Layer<Scalar>, Scalar> {
   using Common = FullyConnectedLayer<Dense, Layer<Scalar>, Scalar>;
 
  public:
-  using Common::Common;
+  Layer(const Dense& config, Shape input) : Common{config, input} {
+    detail::require_option(config.gain >= 0, "gain", "must be 0 or more", config.gain);
+  }
+
+  void initialize(Random& random) override {
+    Common::initialize(random);
+    if (this->config().gain != 1) this->parameters_[0].values() *= static_cast<Scalar>(this->config().gain);
+  }
 
   ConstView<Scalar> matrix() const override { return weight(); }
 

@@ -33,7 +33,9 @@ class Dropout::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   const Dropout& config() const { return config_; }
   Shape output() const override { return shape_; }
 
-  TraceShape trace_shape() const override { return {shape_.size(), 0, 0, false}; }
+  TraceShape trace_shape() const override {
+    return {shape_.size(), 0, 0, false, 2 * shape_.size()};  // uniform() takes two numbers
+  }
 
   void draw(Random& random, const Trace<Scalar>& trace) const override {
     const auto kept = static_cast<Scalar>(1 / (1 - config_.rate));

@@ -19,8 +19,9 @@ namespace altmin {
 
 /// How a layer takes part in the division of a network into blocks: a code (auxiliary variable) stands after every map
 /// and the normalization that directly follows it. Preprocessing stands before the first map and is evaluated once a
-/// step, for all samples of the batch together; no residual passes it.
-enum class Role { map, normalization, nonlinearity, preprocessing };
+/// step, for all samples of the batch together; no residual passes it. A skip ends a block and adds the block's input,
+/// see Skip.
+enum class Role { map, normalization, nonlinearity, preprocessing, skip };
 
 /// What is known of a layer before its sizes are.
 struct LayerTraits {
@@ -29,6 +30,9 @@ struct LayerTraits {
   bool couples_samples = false;
   /// Whether f(x + dx) - f(x) is the same for every x: backward() and difference() then read neither x nor y.
   bool affine = false;
+  /// Of a layer that couples samples: whether it sums over ranks (Worker::sum) what it sums over the batch. Without it
+  /// a network trains on one rank alone.
+  bool sums_over_ranks = false;
 };
 
 /// What a layer stores of one evaluation for backward(), beyond its input and output.
@@ -44,6 +48,7 @@ struct TraceShape {
   Index batch_rows = 0;     // of Trace::batch
   Index batch_columns = 0;  // of Trace::batch
   bool of_input = false;    // whether it depends on the input, or only on the training step (a dropout mask)
+  Index draws = 0;          // numbers (Random::next) that draw() takes for a sample, as many for each
 };
 
 /// A map as a matrix product (im2col): the columns that its input becomes, their length, and how many a sample makes. A
@@ -173,7 +178,7 @@ class LayerInterface {
 
   virtual TraceShape trace_shape() const { return {}; }
 
-  /// Draws what is random in a training step, once a step.
+  /// Draws what is random in a training step, once a step, sample after sample.
   virtual void draw(Random&, const Trace<Scalar>&) const {}
 
   /// Writes point.y and point.trace, from point.x.
@@ -221,7 +226,7 @@ class LayerInterface {
   }
 
   /// Updates running statistics from the forward pass of a training step, once a step. Frozen ones stay.
-  virtual void update_statistics(const Point<Scalar>&) {}
+  virtual void update_statistics(const Worker<Scalar>&, const Point<Scalar>&) {}
   /// Whether update_statistics() would leave all of them finite. If not, the step moves nothing.
   virtual bool statistics_stay_finite(const Point<Scalar>&) const { return true; }
 

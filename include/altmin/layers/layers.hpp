@@ -14,4 +14,5 @@
 #include "altmin/layers/layer_stack.hpp"   // IWYU pragma: export
 #include "altmin/layers/max_pool2d.hpp"    // IWYU pragma: export
 #include "altmin/layers/recurrent.hpp"     // IWYU pragma: export
+#include "altmin/layers/skip.hpp"          // IWYU pragma: export
 #include "altmin/layers/standardize.hpp"   // IWYU pragma: export

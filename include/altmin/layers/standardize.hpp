@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "altmin/core/buffer.hpp"
 #include "altmin/kernels/running_moments.hpp"
 #include "altmin/layers/layer_interface.hpp"
 
@@ -15,7 +17,8 @@ namespace altmin {
 ///
 /// They are exact for any number of batches, computed in double whatever the scalar is. What has not changed yet has
 /// deviation 1; a value far from all others counts as 1000 deviations from the mean; what would overflow becomes the
-/// largest number of its sign. It stands before the first map: no gradient passes it.
+/// largest number of its sign. It stands before the first map: no gradient passes it. Several ranks have the statistics
+/// of all their samples; what a value is far from are then those before the step and of its own rank.
 struct Standardize {
   static constexpr const char* name = "Standardize";
 
@@ -81,9 +84,11 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   TraceShape trace_shape() const override { return {0, groups(), 1, true}; }
 
   void forward(const Worker<Scalar>& worker, const Point<Scalar>& at) const override {
+    const double values = seen(worker.all_samples(at.x.cols()));
+    sum_over_ranks(worker, at.x);
     by_piece(worker, at.x.cols(), [&](const auto& piece) {
-      const auto moments = piece.with(at.x);
-      const auto standardization = piece.standardize(moments, seen(at.x.cols()), at.x, at.y);
+      const auto moments = worker.share() == nullptr ? piece.with(at.x) : piece.of_ranks();
+      const auto standardization = piece.standardize(moments, values, at.x, at.y);
       for (Index g = 0; g < piece.groups; ++g) {
         *at.trace.batch.address(piece.first + g, 0) = static_cast<Scalar>(standardization.scale()[g]);
       }
@@ -104,12 +109,12 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     by_piece(worker, x.cols(), [&](const auto& piece) { piece.standardize(piece.moments(), seen(), x, y); });
   }
 
-  void update_statistics(const Point<Scalar>& at) override {
-    for (Index first = 0; first < groups(); first += piece_size()) {
-      with_piece(first,
-                 [&](const auto& piece) { piece.with(at.x).store(&mean_.matrix()(first), &squares_.matrix()(first)); });
-    }
-    count_ += static_cast<std::uint64_t>(at.x.cols());
+  void update_statistics(const Worker<Scalar>& worker, const Point<Scalar>& at) override {
+    by_piece(worker, at.x.cols(), [&](const auto& piece) {
+      const auto moments = worker.share() == nullptr ? piece.with(at.x) : piece.of_ranks();  // of this step's forward()
+      moments.store(&mean_.matrix()(piece.first), &squares_.matrix()(piece.first));
+    });
+    count_ += static_cast<std::uint64_t>(worker.all_samples(at.x.cols()));
   }
 
  private:
@@ -119,6 +124,11 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     using Moments = detail::RunningMoments<n>;
 
     Moments moments() const { return {&layer.mean_.value()(first), &layer.squares_.value()(first), groups}; }
+
+    Moments of_ranks() const {
+      const auto all = layer.of_ranks_.view();
+      return {all.address(first, 0), all.address(first, 1), groups};
+    }
 
     /// The moments of all samples before a batch, and of it.
     Moments with(ConstView<Scalar> x) const {
@@ -176,6 +186,39 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
     });
   }
 
+  /// The moments of all samples before a batch, and of the batch of all ranks, into of_ranks_ (Chan et al. 1979). A
+  /// feature that never changes keeps squares of exactly 0.
+  void sum_over_ranks(const Worker<Scalar>& worker, ConstView<Scalar> x) const {
+    if (worker.share() == nullptr) return;
+    of_ranks_.fit(groups(), 2);
+    const auto columns = [this](View<double> all) {
+      return std::pair{Eigen::Map<Eigen::ArrayXd>{all.data(), groups()},
+                       Eigen::Map<Eigen::ArrayXd>{all.address(0, 1), groups()}};
+    };
+    auto [mean, squares] = columns(of_ranks_.view());
+    by_piece(worker, x.cols(), [&, m = mean.data(), q = squares.data()](const auto& piece) {
+      piece.with(x).store(m + piece.first, q + piece.first);
+    });
+
+    const double own = seen(x.cols());  // samples that this rank knows of
+    const double all = seen(worker.all_samples(x.cols()));
+    own_mean_ = mean;
+    shift_ = mean_.value().array();
+    if (count_ == 0) {  // that of the first rank that has samples
+      shift_ = mean * (worker.share()->first() == 0 && x.cols() > 0 ? 1.0 : 0.0);
+      worker.sum(shift_.data(), groups());
+    }
+    mean = own * (own_mean_ - shift_);
+    worker.sum(mean.data(), groups());
+    mean = shift_ + mean / all;
+
+    const auto& before = squares_.value().array();
+    shift_ = seen() * (mean - mean_.value().array()).square();  // what the samples before are off from the new mean
+    squares += own * (own_mean_ - mean).square() - before - shift_;
+    worker.sum(squares.data(), groups());
+    squares = (squares + before + shift_).max(0.0);
+  }
+
   void rescale(const Point<Scalar>& at, ConstView<Scalar> in, View<Scalar> out) const {
     for (Index t = 0; t < in.cols(); ++t) {
       for (Index i = 0; i < in.rows(); ++i) out(i, t) = in(i, t) * at.trace.batch(i / plane(), 0);
@@ -187,6 +230,11 @@ class Standardize::Layer : public LayerBase<Layer<Scalar>, Scalar> {
   std::uint64_t count_ = 0;
   Parameter<double> mean_;
   Parameter<double> squares_;
+
+  // Working memory of a step on several ranks.
+  mutable Buffer<double> of_ranks_;  // groups x (mean, squares)
+  mutable Eigen::ArrayXd own_mean_;
+  mutable Eigen::ArrayXd shift_;
 };
 
 }  // namespace altmin

@@ -15,12 +15,12 @@ template <class Scalar>
 class Target {
  public:
   /// Class labels, one a sample.
-  Target(const int* labels, Index samples) : labels_{labels}, samples_{samples} {}
+  Target(const int* labels, Index samples) : labels_{labels}, has_labels_{true}, samples_{samples} {}
   /// Values, outputs x samples.
   explicit Target(ConstView<Scalar> values) : values_{values}, samples_{values.cols()} {}
 
   Index samples() const { return samples_; }
-  bool has_labels() const { return labels_ != nullptr; }
+  bool has_labels() const { return has_labels_; }
   int label(Index sample) const { return labels_[sample]; }
   const ConstView<Scalar>& values() const { return values_; }
 
@@ -30,7 +30,8 @@ class Target {
   }
 
  private:
-  const int* labels_ = nullptr;
+  const int* labels_ = nullptr;  // may be null where there are no samples
+  bool has_labels_ = false;
   ConstView<Scalar> values_;
   Index samples_;
 };

@@ -154,6 +154,9 @@ class Algorithm {
     return rules_[std::size_t(l)].template as<Rule>();
   }
 
+  /// How the layers are divided into blocks, see divide_into_blocks().
+  const std::vector<BlockRange>& blocks() const { return workspace_.ranges(); }
+
   /// The codes of the last step, from the input up, features x samples: of the forward pass, and as they were moved.
   Index code_count() const { return workspace_.code_count(); }
   ConstView<Scalar> forward_code(Index l) const { return workspace_[l].output.view(); }
@@ -163,6 +166,9 @@ class Algorithm {
   Matrix<Scalar> target_displacement(Index l) const {
     return workspace_.code(l).target_scale * workspace_.code(l).target();
   }
+
+  /// Throws OptionError unless its signal and rules, and these layers, can be those of one of several ranks.
+  void require_sums_over_ranks(const LayerStack<Scalar>& layers) const;
 
   /// One training step. Unless it returns `updated`, nothing has changed but the random numbers that were drawn.
   StepReport step(const StepContext<Scalar>& context);
@@ -200,7 +206,9 @@ class Algorithm {
   }
 
  private:
-  /// Calls use(l, step, worker) for all blocks in parallel.
+  /// Calls use(l, worker), or use(l, step, worker), for all blocks in parallel or, with several ranks, one after the
+  /// other: sums over ranks have an order.
+  void for_each_block(const StepContext<Scalar>& context, FunctionRef<void(Index, const Worker<Scalar>&)> use);
   void for_each_block(const StepContext<Scalar>& context, int iteration,
                       FunctionRef<void(Index, const BlockStep<Scalar>&, const Worker<Scalar>&)> use);
 
@@ -238,7 +246,7 @@ Algorithm<Scalar>::Algorithm(AnyAlgorithm<Scalar> options, LayerStack<Scalar>& l
 
 template <class Scalar>
 StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
-  signal_->check(context.loss, context.layers.output().size(), context.x.cols());
+  signal_->check(context.loss, context.layers.output().size(), context.samples());
   StepReport report;
   report.loss = run_forward(context, workspace_);
   if (!std::isfinite(report.loss)) {
@@ -255,6 +263,9 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
     auto& response = workspace_[l].response;
     response.fit(context.x.cols(), context.x.cols());
     rule->response(context.worker, block, at, response.view());
+    // A Skip's factor stands between map and output on the way down, and again on the way up.
+    const Scalar squared = block.branch() * block.branch();
+    if (squared != Scalar(1)) detail::scale<Scalar>(squared, response.view(), response.view());
   }
   report.status = signal_->propagate(context, workspace_);
   if (!report) return report;
@@ -262,7 +273,7 @@ StepReport Algorithm<Scalar>::step(const StepContext<Scalar>& context) {
   report.status = update_weights(context);
   if (!report) return report;
   for (Index l = 0; l < workspace_.blocks(); ++l) {
-    workspace_.block(context.layers, l).update_statistics(workspace_.forward_point(context, l));
+    workspace_.block(context.layers, l).update_statistics(context.worker, workspace_.forward_point(context, l));
   }
   signal_->finish_step(context.worker);
   return report;
@@ -274,15 +285,16 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
   if (iterations > 1) save_weights(context.layers);
   for (int iteration = 0; iteration < iterations; ++iteration) {
     if (iteration > 0) {
-      context.worker.parallel_for(workspace_.blocks(), [&](Index l, const Worker<Scalar>& worker) {
-        signal_->renew(context, workspace_, l, worker);
-      });
+      for_each_block(context,
+                     [&](Index l, const Worker<Scalar>& worker) { signal_->renew(context, workspace_, l, worker); });
     }
     for_each_block(context, iteration, [&](Index l, const BlockStep<Scalar>& step, const Worker<Scalar>& worker) {
       rules_[std::size_t(l)]->derive(worker, step);
+      if (worker.share() != nullptr) rules_[std::size_t(l)]->sum_gradients(worker, step);
     });
     // Here all gradients are computed, a contiguous piece a block, and nothing has moved: the place to clip or weight
-    // them, and to sum them over machines. Who enlarges them renews their bounds.
+    // them. Who enlarges them renews their bounds. What follows reads sums over the batch alone: with several ranks, it
+    // is the same on all of them.
     if (!stays_finite(context, iteration)) {
       if (iteration > 0) restore_weights(context.layers);
       return Status::weights_not_finite;
@@ -299,9 +311,33 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
 }
 
 template <class Scalar>
+void Algorithm<Scalar>::require_sums_over_ranks(const LayerStack<Scalar>& layers) const {
+  const auto refuse = [](const std::string& what) {
+    throw OptionError(what + " does not sum over ranks: expected a network that can train on several ranks");
+  };
+  for (Index i = 0; i < layers.size(); ++i) {
+    const LayerTraits& traits = layers[i].traits();
+    if (traits.couples_samples && !traits.sums_over_ranks) {
+      refuse("layer " + detail::text(i) + " (" + layers[i].name() + ")");
+    }
+  }
+  if (!signal_->sums_over_ranks()) refuse("the signal of " + std::string{name()});
+  for (const auto& rule : rules_) {
+    if (!rule->sums_over_ranks()) refuse("the weight rule of " + std::string{name()});
+  }
+}
+
+template <class Scalar>
+void Algorithm<Scalar>::for_each_block(const StepContext<Scalar>& context,
+                                       FunctionRef<void(Index, const Worker<Scalar>&)> use) {
+  if (context.worker.share() == nullptr) return context.worker.parallel_for(workspace_.blocks(), use);
+  for (Index l = 0; l < workspace_.blocks(); ++l) use(l, context.worker);
+}
+
+template <class Scalar>
 void Algorithm<Scalar>::for_each_block(const StepContext<Scalar>& context, int iteration,
                                        FunctionRef<void(Index, const BlockStep<Scalar>&, const Worker<Scalar>&)> use) {
-  context.worker.parallel_for(workspace_.blocks(), [&](Index l, const Worker<Scalar>& worker) {
+  for_each_block(context, [&](Index l, const Worker<Scalar>& worker) {
     const auto block = workspace_.block(context.layers, l);
     const auto signal = signal_->block_signal(context, workspace_, l, iteration);
     use(l, BlockStep<Scalar>{block, signal, workspace_[l], context.scales.rate}, worker);

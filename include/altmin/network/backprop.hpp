@@ -23,16 +23,18 @@ class Backprop::Signal : public SignalBase<Signal<Scalar>, Scalar> {
  public:
   Signal(const Backprop&, const LayerStack<Scalar>&) {}
 
+  bool sums_over_ranks() const override { return true; }
+
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override {
     const Index samples = context.x.cols();
     const View<Scalar> residual = workspace[workspace.last()].residual.view();
-    detail::scale<Scalar>(Scalar(1) / static_cast<Scalar>(samples), residual, residual);
+    detail::scale<Scalar>(Scalar(1) / static_cast<Scalar>(context.samples()), residual, residual);
     for (Index l = workspace.last(); l > 0; --l) {
       const auto block = workspace.block(context.layers, l);
       auto& below = workspace[l - 1].residual;
       below.fit(block.inputs(), samples);
-      block.backward(context.worker, workspace.forward_point(context, l), 0, block.size(), workspace[l].residual.view(),
-                     below.view(), workspace[l].between);
+      block.backward(context.worker, workspace.forward_point(context, l), workspace[l].residual.view(), below.view(),
+                     workspace[l].between);
       backward_in_time(context.worker, workspace.block(context.layers, l - 1), workspace.forward_point(context, l - 1),
                        below.view(), workspace[l - 1].between);
     }

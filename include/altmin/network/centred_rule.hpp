@@ -54,11 +54,14 @@ class CentredAdamRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const LoweredMap<Scalar> map{block[map_]};
     const Point<Scalar> at = block.point(forward, map_);
     const double fresh = std::max(options_.forgetting, 1 / static_cast<double>(count_ + 1));
-    const auto share = static_cast<Scalar>(fresh / static_cast<double>(at.x.cols() * map.columns()));
-    next_mean_ = static_cast<Scalar>(1 - fresh) * mean_;
+    const Index columns = worker.all_samples(at.x.cols()) * map.columns();
+    const auto share = static_cast<Scalar>(fresh / static_cast<double>(columns));
+    // What is remembered counts once in the sum over ranks.
+    next_mean_ = static_cast<Scalar>(worker.is_first_rank() ? 1 - fresh : 0) * mean_;
     map.for_each_weight_part(worker, at, inputs_, [&](Index, ConstView<Scalar> a) {
       for (Index t = 0; t < a.cols(); ++t) next_mean_.col(0) += share * a.col(t);
     });
+    worker.sum(View<Scalar>{next_mean_});
   }
 
   void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
@@ -73,6 +76,11 @@ class CentredAdamRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       for (Index j = 0; j < columns; ++j) gradient.col(j) -= next_mean_(first + j, 0) * g.col(0);
       memory.gradient_bounds[std::size_t(i)] += size;
     });
+  }
+
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    adam_.sum_gradients(worker, step);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {

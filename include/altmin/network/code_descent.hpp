@@ -91,9 +91,30 @@ class NesterovStep : public InputRule<Scalar> {
   Scalar* velocity_;
 };
 
+/// Adds to the residual by a code what a Skip brings down to it: the residual of the block's output.
+template <class Scalar>
+class SkipStep : public InputRule<Scalar> {
+ public:
+  /// `residual` has the shape of the code.
+  SkipStep(const InputRule<Scalar>& step, View<Scalar> residual) : step_{step}, residual_{residual.data()} {}
+
+  void move(const InputPiece<Scalar>& piece) const override {
+    using Piece = Eigen::Map<Vector<Scalar>>;
+    using ConstPiece = Eigen::Map<const Vector<Scalar>>;
+    EIGEN_ALIGN_MAX Scalar sum[input_piece_size];
+    Piece{sum, piece.size} = ConstPiece{piece.residual, piece.size} + ConstPiece{residual_ + piece.first, piece.size};
+    step_.move({piece.first, piece.size, piece.start, sum, piece.displacement});
+  }
+
+ private:
+  const InputRule<Scalar>& step_;
+  const Scalar* residual_;
+};
+
 /// Where the block above ends in a matrix W, the residual comes down to the input of W by W' or, where the target is a
 /// code and that is cheaper, by W'W from W' times the target's displacement: one product an iteration instead of two.
-/// Through other blocks it comes down layer by layer.
+/// That is no cheaper where the block skips, since the code then needs the residual itself. Through other blocks it
+/// comes down layer by layer.
 template <class Scalar>
 class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
  public:
@@ -113,6 +134,8 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
     next_curvature_ = std::max(0.9 * curvature_, curvature(penalties, sums));
     return sums;
   }
+
+  bool sums_over_ranks() const override { return true; }
 
   DescentSteps steps_in_time(const CodePenalties& penalties, Index) const override {
     return {options_.iterations, rate(penalties), options_.momentum};
@@ -154,6 +177,7 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
 
   /// Whether W'W takes fewer multiplications than W and W' in turn.
   bool normal_matrix_pays(const CodeProblem<Scalar>& problem) const {
+    if (problem.block.skips()) return false;
     const auto inputs = static_cast<double>(problem.block.matrix().cols());
     const auto outputs = static_cast<double>(problem.block.matrix().rows());
     const double columns = static_cast<double>(problem.samples()) * (options_.iterations - 1);
@@ -208,10 +232,11 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
       } else if (by_normal_matrix) {
         multiply<Scalar>(worker, descent.way_down, top_move, top_residual, Scalar(-1), matrix_target);
       } else if (descent.way_down.rows > 0) {
-        multiply<Scalar>(worker, descent.way_down, problem.solution.residual, top_residual);
+        multiply<Scalar>(worker, descent.way_down, problem.solution.residual, top_residual, block.branch());
       } else {
         block[top].backward(worker, block.point(first ? problem.forward : moved, top), problem.solution.residual,
                             top_residual);
+        if (block.skips()) detail::scale<Scalar>(block.branch(), top_residual, top_residual);
       }
       move_code(worker, problem, descent, moved, {first, last}, residual, scratch);
       if (by_normal_matrix && !last) continue;
@@ -220,9 +245,13 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
         continue;
       }
       if (descent.way_down.rows > 0) {
-        multiply<Scalar>(worker, block.matrix(), top_move, change);
+        const auto skipped = block.skips() ? Addend<Scalar>{problem.solution.displacement} : Addend<Scalar>{};
+        multiply<Scalar>(worker, block.matrix(), top_move, change, block.branch(), skipped);
       } else {
         block[top].difference(worker, block.point(problem.forward, top), top_move, block.point(moved, top), change);
+        if (block.skips()) {
+          detail::scaled_sum<Scalar>(worker, block.branch(), change, problem.solution.displacement, change);
+        }
       }
       sums = problem.finish(change);
     }
@@ -243,8 +272,10 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
     const Index top = block.top();
     const BlockPoint<Scalar>& now = iteration.first ? problem.forward : moved;
     const auto& solution = problem.solution;
-    const NesterovStep<Scalar> step{descent.penalties, descent.rate, options_.momentum, iteration.first,
-                                    scratch.velocity.view()};
+    const NesterovStep<Scalar> nesterov{descent.penalties, descent.rate, options_.momentum, iteration.first,
+                                        scratch.velocity.view()};
+    const SkipStep<Scalar> with_skip{nesterov, solution.residual};
+    const InputRule<Scalar>& step = block.skips() ? static_cast<const InputRule<Scalar>&>(with_skip) : nesterov;
     if (top == 0) {
       const InputMove<Scalar> move{
           step, iteration.first, residual, {solution.displacement, {}}, {solution.code, scratch.code_residual.view()}};

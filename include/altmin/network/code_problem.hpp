@@ -103,7 +103,8 @@ struct CodeProblem {
                           });
   }
 
-  /// Calls solve(slice, worker, scratch) for all slices in parallel; returns the sum of what they return.
+  /// Calls solve(slice, worker, scratch) for all slices in parallel; returns the sum of what they return, over all
+  /// ranks.
   CodeSums for_each_slice(
       const Worker<Scalar>& worker, Workspace<Scalar>& workspace,
       FunctionRef<CodeSums(const CodeProblem&, const Worker<Scalar>&, CodeScratch<Scalar>&)> solve) const {
@@ -173,14 +174,16 @@ CodeSums CodeProblem<Scalar>::for_each_slice(
     part.fit(scratch, part.samples());
     workspace.slice_sums[std::size_t(i)] = solve(part, own, scratch);
   });
-  return total(workspace.slice_sums, parts.count);
+  CodeSums sums = total(workspace.slice_sums, parts.count);
+  sum_over_ranks(worker, sums);
+  return sums;
 }
 
 template <class Scalar>
 CodeSums CodeProblem<Scalar>::evaluate(const Worker<Scalar>& worker, CodeScratch<Scalar>& scratch) const {
   detail::add<Scalar>(worker, forward.x, solution.displacement, solution.code);
-  block.difference(worker, forward, 0, block.size(), solution.displacement, moved_with_output(scratch),
-                   scratch.change.view(), scratch.between);
+  block.difference(worker, forward, solution.displacement, moved_with_output(scratch), scratch.change.view(),
+                   scratch.between);
   return finish(scratch.change.view());
 }
 

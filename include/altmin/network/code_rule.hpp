@@ -31,6 +31,10 @@ class CodeRuleInterface {
   virtual CodeSums solve(const Worker<Scalar>& worker, const CodeProblem<Scalar>& problem,
                          const CodePenalties& penalties, Workspace<Scalar>& workspace, Index l) = 0;
 
+  /// Whether it can be that of one of several ranks: the sums of CodeProblem are those over all ranks; what else it
+  /// sums over the batch it sums by Worker::sum.
+  virtual bool sums_over_ranks() const { return false; }
+
   /// The gradient steps by which codes whose steps in time act on each other settle (see CodesInTime), and what they
   /// came to.
   virtual DescentSteps steps_in_time(const CodePenalties&, Index) const { return {}; }

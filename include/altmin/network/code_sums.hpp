@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "altmin/core/types.hpp"
+#include "altmin/parallel/worker.hpp"
 
 namespace altmin {
 
@@ -23,6 +24,15 @@ inline CodeSums total(const std::vector<CodeSums>& parts, Index count) {
     sums.residual += part.residual;
   }
   return sums;
+}
+
+/// Makes sums over the samples of this rank those over all ranks.
+template <class Scalar>
+void sum_over_ranks(const Worker<Scalar>& worker, CodeSums& sums) {
+  if (worker.share() == nullptr) return;
+  double numbers[] = {sums.displacement, sums.change, sums.residual};
+  worker.sum(numbers, 3);
+  sums = {numbers[0], numbers[1], numbers[2]};
 }
 
 }  // namespace altmin

@@ -47,11 +47,15 @@ class CodesInTime {
                                                           workspace.threads[std::size_t(own.slot())]);
       });
       const CodeSums step = total(workspace.slice_sums, slices.count);
-      sums.displacement += step.displacement;
-      sums.change += step.change;
-      const double above = detail::square_sum<Scalar>(time_.step(code_.time_target.view(), t + 1));
       const View<Scalar> target = time_.step(code_.time_target.view(), t);  // e_t
-      const double found = detail::square_sum<Scalar>(target);
+      double squares[] = {step.displacement, step.change,
+                          detail::square_sum<Scalar>(time_.step(code_.time_target.view(), t + 1)),
+                          detail::square_sum<Scalar>(target)};
+      worker.sum(squares, 4);
+      sums.displacement += squares[0];
+      sums.change += squares[1];
+      const double above = squares[2];
+      const double found = squares[3];
       const bool rescale = options_.preserve_scale && found > 0;
       detail::scale<Scalar>(static_cast<Scalar>(rescale ? std::sqrt(above / found) - 1 : 0), target, target);
       detail::add<Scalar>(time_.step(code_.displacement.view(), t), target, target);

@@ -69,7 +69,8 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const Point<Scalar> at = step.block.point(step.signal.at, beside_.map());
     // What the map's output lacks for the block to produce its code.
     output_residual_.fit(layer.output().size(), at.x.cols());
-    output_residual_.view() = static_cast<Scalar>(step.signal.residual_scale) * step.signal.residual;
+    const double share = static_cast<double>(step.block.branch());
+    output_residual_.view() = static_cast<Scalar>(step.signal.residual_scale / share) * step.signal.residual;
     for (Index k = step.block.top(); k > beside_.map(); --k) {
       step.block[k].invert(worker, step.block.point(step.signal.at, k), output_residual_.view(),
                            output_residual_.view());
@@ -77,6 +78,11 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     residual_.fit(map.outputs(), at.x.cols() * map.columns());
     layer.lower_output(worker, output_residual_.view(), residual_.view());
     solve(worker, map, at);
+  }
+
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    Gradients<Scalar>::sum(worker, step);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
@@ -126,7 +132,7 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       weight.middleCols(first, columns) = parameter.value();
     });
     if (!next_) next_.emplace(weight.rows(), weight.cols());
-    if (memory_) {
+    if (memory_ && worker.is_first_rank()) {  // what is remembered counts once in the sum over ranks
       next_->forget_from(*memory_, options_.forgetting);
     } else {
       next_->clear();
@@ -137,6 +143,7 @@ class DescentRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
       codes_.view() += residual_.view().slice(first, a.cols());
       next_->add_part(worker, a, codes_.view(), options_.forgetting);
     });
+    next_->sum_over_ranks(worker);
     next_->descend(worker, weight, options_.lambda_weight, options_.sweeps, options_.sweep_tolerance,
                    map.weight_inputs());
   }

@@ -299,7 +299,7 @@ void ExactCodes::Signal<Scalar>::find_jacobians(const StepContext<Scalar>& conte
     }
     below.jacobian.fit(block.inputs(), columns);
     const BlockPoint<Scalar> wide{code.input.view(), {}, code.wide, code.wide};
-    block.backward(context.worker, wide, 0, block.size(), code.jacobian.view(), below.jacobian.view(), code.between);
+    block.backward(context.worker, wide, code.jacobian.view(), below.jacobian.view(), code.between);
     workspace[l - 1].residual.fit(block.inputs(), samples);
   }
 }

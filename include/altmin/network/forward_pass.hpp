@@ -6,7 +6,7 @@ namespace altmin {
 
 /// The forward pass that every training step begins with: stores the output of each block, those of the inner blocks
 /// being the codes c0 and the last one the prediction, and in the last block's residual minus the derivative of each
-/// sample's own loss by its prediction. Returns the mean loss.
+/// sample's own loss by its prediction. Returns the mean loss, over all ranks.
 template <class Scalar>
 double run_forward(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) {
   const Index samples = context.x.cols();
@@ -16,7 +16,7 @@ double run_forward(const StepContext<Scalar>& context, Workspace<Scalar>& worksp
     memory.output.fit(block.outputs(), samples);
     block.fit(memory.forward, samples);
     const auto at = workspace.forward_point(context, l);
-    block.draw(context.random, at);
+    block.draw(context.worker, context.random, at);
     block.forward(context.worker, at);
   }
   auto& last = workspace[workspace.last()];
@@ -24,7 +24,7 @@ double run_forward(const StepContext<Scalar>& context, Workspace<Scalar>& worksp
   const View<Scalar> residual = last.residual.view();
   const double sum = context.loss.evaluate(last.output.view(), context.target, residual);
   detail::scale<Scalar>(Scalar(-1), residual, residual);
-  return sum / static_cast<double>(samples);
+  return context.worker.sum(sum) / static_cast<double>(context.samples());
 }
 
 }  // namespace altmin

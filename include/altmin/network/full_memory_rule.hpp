@@ -64,10 +64,21 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     Gradients<Scalar>::derive(worker, step, beside_.map(), [&](const Point<Scalar>& at, ConstView<Scalar> residual) {
       // Per sample, at the scale of the batch's mean: the roots take the rest of it out.
       output_residual_.fit(residual.rows(), residual.cols());
-      output_residual_.view() = static_cast<Scalar>(step.signal.scale * static_cast<double>(at.x.cols())) * residual;
+      const auto samples = static_cast<double>(worker.all_samples(at.x.cols()));
+      output_residual_.view() = static_cast<Scalar>(step.signal.scale * samples) * residual;
       residual_square_ = detail::square_sum<Scalar>(output_residual_.view());
       input_square_ = LoweredMap<Scalar>{step.block[beside_.map()]}.square_sum(at.x);
     });
+  }
+
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    Gradients<Scalar>::sum(worker, step);
+    if (beside_.map() < 0) return;
+    double squares[] = {residual_square_, input_square_};
+    worker.sum(squares, 2);
+    residual_square_ = squares[0];
+    input_square_ = squares[1];
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
@@ -92,7 +103,8 @@ class FullMemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const double correction = precondition_->correction(rates());
     precondition_->advance(
         worker, rates(), residual_.view(), input_square_,
-        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_part(worker, at, inputs_, use); });
+        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_part(worker, at, inputs_, use); },
+        worker.all_samples(at.x.cols()) * map.columns());
     move(worker, map, step.rate_scale * options_.learning_rate, correction);
   }
 

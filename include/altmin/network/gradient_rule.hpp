@@ -37,6 +37,11 @@ class GradientRule : public WeightRuleBase<GradientRule<Moments>, typename Momen
     Gradients<Scalar>::derive(worker, step);
   }
 
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    Gradients<Scalar>::sum(worker, step);
+  }
+
   bool stays_finite(const BlockStep<Scalar>& step) const override {
     bool finite = true;
     for_each_moving(step, [&](auto& parameter, std::size_t i) {

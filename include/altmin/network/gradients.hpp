@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "altmin/network/weight_rule.hpp"
 #include "altmin/optimizers/finite.hpp"
@@ -26,6 +27,9 @@ class Gradients {
   /// its output) instead; `further` numbers behind all gradients are for what that writes.
   static void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step, Index without = -1,
                      FunctionRef<void(const Point<Scalar>&, ConstView<Scalar>)> use = Ignore{}, Index further = 0);
+
+  /// Sums the piece over ranks, and bounds the sums.
+  static void sum(const Worker<Scalar>& worker, const BlockStep<Scalar>& step);
 
   /// The last rows * columns numbers of the piece.
   static View<Scalar> further(const BlockStep<Scalar>& step, Index rows, Index columns) {
@@ -85,13 +89,23 @@ void Gradients<Scalar>::derive(const Worker<Scalar>& worker, const BlockStep<Sca
           memory.gradient_bounds[i] = tighten(bound, memory.gradient_views[i], signal.scale);
         }
       });
-  if (signal.l1 == 0) return;
+  if (signal.l1 == 0 || !worker.is_first_rank()) return;  // once in the sum over ranks
   step.block.for_each_parameter([&](const auto& parameter, Index k, Index i) {
     if (k == without || !parameter.is_weight()) return;
     View<Scalar> gradient = memory.gradient_views[std::size_t(i)];
     gradient -= static_cast<Scalar>(signal.l1 / signal.scale) * parameter.value().cwiseSign();
     memory.gradient_bounds[std::size_t(i)] += signal.l1 / signal.scale;
   });
+}
+
+template <class Scalar>
+void Gradients<Scalar>::sum(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) {
+  auto& memory = step.memory;
+  worker.sum(memory.gradients.view());
+  for (std::size_t i = 0; i < memory.gradient_views.size(); ++i) {
+    memory.gradient_bounds[i] =
+        tighten(std::numeric_limits<double>::infinity(), memory.gradient_views[i], step.signal.scale);
+  }
 }
 
 }  // namespace altmin

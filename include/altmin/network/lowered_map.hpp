@@ -82,13 +82,15 @@ class LoweredMap {
     const Index samples = at.x.cols();
     const Index room = std::max<Index>(1, most / (rows * columns()));
     const Index step = columns() == 1 ? samples : std::min(samples, room);
-    for (Index t = 0; t < samples; t += step) {
+    Index t = 0;
+    do {  // also of a batch without samples, as a rank may have it: those who sum begin with the first part
       const Index count = std::min(step, samples - t);
       memory.fit(rows, count * columns());
       View<Scalar> a = memory.view();
       layer_.lower(worker, at.slice(t, count), {a.data(), weight_inputs(), count * columns(), rows});
       use(t * columns(), a);
-    }
+      t += count;
+    } while (t < samples);
   }
 
   LayerInterface<Scalar>& layer_;

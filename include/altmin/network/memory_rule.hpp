@@ -100,7 +100,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     if (next_.inputs() == 0) next_ = LowRankMemory<Scalar>{memory_.inputs(), memory_.rank()};
     const Point<Scalar> at = block.point(forward, beside_.map());
     has_next_ = next_.update(
-        worker, memory_, options_.forgetting, centres(map), at.x.cols() * map.columns(),
+        worker, memory_, options_.forgetting, centres(map), worker.all_samples(at.x.cols()) * map.columns(),
         [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_weight_part(worker, at, inputs_, use); });
   }
 
@@ -109,6 +109,15 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
         worker, step, beside_.map(),
         [&](const Point<Scalar>& at, ConstView<Scalar> residual) { derive_map(worker, step, at, residual); },
         velocity_.size());
+  }
+
+  bool sums_over_ranks() const override { return true; }
+  void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
+    const bool moves = beside_.map() >= 0 && !LoweredMap<Scalar>{step.block[beside_.map()]}.frozen();
+    View<Scalar> gradient = Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols());
+    if (!moves) gradient.setZero();
+    Gradients<Scalar>::sum(worker, step);
+    if (moves) gradient_bound_ = gradient_bound(norm_bound<Scalar>(gradient), gradient);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
@@ -184,16 +193,18 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const LowRankMemory<Scalar>& memory = present_memory();
     const Index directions_count = memory.rank();
     const Index columns = at.x.cols() * map.columns();
+    const Index all_samples = worker.all_samples(at.x.cols());
     View<Scalar> gradient = Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols());
     residual_.fit(map.outputs(), columns);
     const View<Scalar> scaled = residual_.view();
     layer.lower_output(worker, residual, scaled);
     // Per sample, at the scale of the batch's mean.
-    scale_residual(worker, step.signal.scale * static_cast<double>(at.x.cols()), scaled);
+    const Index all_columns = all_samples * map.columns();
+    scale_residual(worker, step.signal.scale * static_cast<double>(all_samples), all_columns, scaled);
     const double residual_square = detail::square_sum<Scalar>(scaled);
     root_.fit(directions_count, 1);
     View<Scalar> f = root_.view();
-    const double scale = memory.inverse_root(options_.damping, f) / static_cast<double>(columns);
+    const double scale = memory.inverse_root(options_.damping, f) / static_cast<double>(all_columns);
     const Index width = map.weight_inputs();
     const View<Scalar> sum = gradient.slice(0, width);
     // Inputs are read where they stand: what the directions and the mean contribute follows as one product,
@@ -223,16 +234,21 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     for (Index t = 0; t < columns; ++t) total -= scaled.col(t);
     multiply<Scalar>(worker, direction_residual, transposed(ConstView<Scalar>{directions}), sum,
                      static_cast<Scalar>(scale), sum);
-    if (width < gradient.cols()) gradient.col(width) = (Scalar(-1) / static_cast<Scalar>(columns)) * total;
+    if (width < gradient.cols()) gradient.col(width) = (Scalar(-1) / static_cast<Scalar>(all_columns)) * total;
     const double mean_norm = static_cast<double>(memory.mean().norm());
     const double inputs = std::sqrt(input_square) + std::sqrt(static_cast<double>(columns)) * mean_norm;
-    gradient_bound_ = std::sqrt(residual_square * static_cast<double>(columns)) * std::max(4 * scale * inputs, 1.0);
-    if (!(gradient_bound_ <= largest_gradient<Scalar>())) gradient_bound_ = largest_absolute<Scalar>(gradient);
-    if (!next_mean_square_.allFinite()) gradient_bound_ = std::numeric_limits<double>::infinity();
+    const double bound = std::sqrt(residual_square * static_cast<double>(columns)) * std::max(4 * scale * inputs, 1.0);
+    gradient_bound_ = gradient_bound(bound, gradient);
   }
 
-  /// From residuals to R~, and v.
-  void scale_residual(const Worker<Scalar>& worker, double scale, View<Scalar> residual) {
+  /// A bound on the gradient that is close enough to be compared; infinite where v overflows.
+  double gradient_bound(double bound, ConstView<Scalar> gradient) const {
+    if (!(bound <= largest_gradient<Scalar>())) bound = largest_absolute<Scalar>(gradient);
+    return next_mean_square_.allFinite() ? bound : std::numeric_limits<double>::infinity();
+  }
+
+  /// From residuals to R~, and v, of so many columns on all ranks.
+  void scale_residual(const Worker<Scalar>& worker, double scale, Index all_columns, View<Scalar> residual) {
     const auto fresh = static_cast<Scalar>(options_.output_forgetting);
     const auto factor = static_cast<Scalar>(scale);
     const Index columns = residual.cols();
@@ -240,7 +256,9 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     for (Index t = 0; t < columns; ++t) {
       next_mean_square_.array() += (factor * residual.col(t).array()).square();
     }
-    next_mean_square_ = (Scalar(1) - fresh) * mean_square_ + (fresh / static_cast<Scalar>(columns)) * next_mean_square_;
+    worker.sum(View<Scalar>{next_mean_square_});
+    next_mean_square_ =
+        (Scalar(1) - fresh) * mean_square_ + (fresh / static_cast<Scalar>(all_columns)) * next_mean_square_;
     const double full = 1 - std::pow(1 - options_.output_forgetting, static_cast<double>(steps_ + 1));
     const auto over = static_cast<Scalar>(1 / full);
     const Scalar added = static_cast<Scalar>(options_.output_damping) * over * next_mean_square_.mean();

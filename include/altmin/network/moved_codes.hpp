@@ -83,6 +83,9 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
   double mu() const { return mu_; }
 
   bool moves_codes() const override { return true; }
+  bool sums_over_ranks() const override {
+    return std::all_of(rules_.begin(), rules_.end(), [](const auto& rule) { return rule->sums_over_ranks(); });
+  }
 
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override {
     take_memory(context, workspace);
@@ -94,9 +97,12 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
       const bool rescale = options_.preserve_scale && mean_square > 0;
       workspace.code(l).target_scale = static_cast<Scalar>(rescale ? std::sqrt(top / mean_square) : 1);
     }
-    for (Index l = 0; l < workspace.code_count(); ++l) {
-      if (l == 0 || is_target_displacement(workspace, l)) penalties_[std::size_t(l)] = penalty(context, workspace, l);
-    }
+    // Those of the blocks whose inputs are those of the forward pass; update_code() has set the others.
+    const bool all = options_.weight_inputs == WeightInputs::forward;
+    const Index count = all ? workspace.code_count() : std::min<Index>(1, workspace.code_count());
+    for (Index l = 0; l < count; ++l) penalties_[std::size_t(l)] = penalty_sum(context, workspace, l);
+    if (count > 0) context.worker.sum(penalties_.data(), count);
+    for (Index l = 0; l < count; ++l) penalties_[std::size_t(l)] /= static_cast<double>(context.samples());
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return Status::codes_not_finite;
     }
@@ -105,9 +111,9 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
 
   BlockSignal<Scalar> block_signal(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l,
                                    int iteration) const override {
-    const auto samples = static_cast<double>(options_.reduction == Reduction::sum ? context.x.cols() : 1);
+    const auto samples = static_cast<double>(options_.reduction == Reduction::sum ? context.samples() : 1);
     BlockSignal<Scalar> signal{weight_point(context, workspace, l), workspace[l].residual.view(),
-                               distance_scale(workspace, l) / samples, l1(context, workspace, l)};
+                               distance_scale(context, workspace, l) / samples, l1(context, workspace, l)};
     if (iteration == 0 && is_target_displacement(workspace, l)) {
       signal.residual.rebind(workspace.code(l).target());
       signal.residual_scale = static_cast<double>(workspace.code(l).target_scale);
@@ -140,6 +146,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
         block[k].forward(worker, block.point(fresh, k));
       }
     }
+    block.add_input(worker, fresh);
     const auto& code = workspace.code(l);
     detail::scaled_difference<Scalar>(Scalar(1), workspace[l].output.view(), residual, residual);
     detail::scaled_difference<Scalar>(-code.target_scale, code.target(), residual, residual);
@@ -167,18 +174,17 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     return options_.weight_inputs == WeightInputs::forward || (l == 0 && workspace.code(l).time_change.rows() == 0);
   }
 
-  /// The penalty of a block whose inputs are those of the forward pass.
-  double penalty(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l) const {
-    const auto samples = static_cast<double>(context.x.cols());
+  /// The sum of the penalties of this rank's samples, of a block whose inputs are those of the forward pass.
+  double penalty_sum(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l) const {
     const auto& code = workspace.code(l);
     const auto scale = static_cast<double>(code.target_scale);
     if (is_target_displacement(workspace, l)) {
-      return scale * scale * detail::square_sum<Scalar>(code.target()) / samples;
+      return scale * scale * detail::square_sum<Scalar>(code.target());
     }
     workspace[l].residual.fit(workspace[l].output.rows(), context.x.cols());
     const View<Scalar> residual = workspace[l].residual.view();
     BlockTarget<Scalar>{code}.write_residual(workspace.forward_point(context, l), {}, residual);
-    return detail::square_sum<Scalar>(residual) / samples;
+    return detail::square_sum<Scalar>(residual);
   }
 
   void take_memory(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) const {
@@ -191,7 +197,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     if (static_cast<Index>(workspace.threads.size()) < context.worker.threads()) {
       workspace.threads.resize(std::size_t(context.worker.threads()));
     }
-    workspace.slice_sums.resize(std::size_t(samples));
+    workspace.slice_sums.resize(std::size_t(std::max<Index>(1, samples)));
   }
 
   BlockPoint<Scalar> weight_point(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l) const {
@@ -200,14 +206,15 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
   }
 
   /// What squared distances of code l are divided by.
-  double mean_count(const Workspace<Scalar>& workspace, Index l) const {
-    return options_.reduction == Reduction::mean ? static_cast<double>(workspace[l].output.size()) : 1;
+  double mean_count(const StepContext<Scalar>& context, const Workspace<Scalar>& workspace, Index l) const {
+    return options_.reduction == Reduction::mean ? static_cast<double>(workspace[l].output.rows() * context.samples())
+                                                 : 1;
   }
 
   /// Factor of the derivative of block l's term by its output, for a sample: -distance_scale times the residual.
-  double distance_scale(const Workspace<Scalar>& workspace, Index l) const {
-    if (l < workspace.last()) return 2 / mean_count(workspace, l);
-    return options_.reduction == Reduction::mean ? 1 / static_cast<double>(workspace[l].output.columns()) : 1;
+  double distance_scale(const StepContext<Scalar>& context, const Workspace<Scalar>& workspace, Index l) const {
+    if (l < workspace.last()) return 2 / mean_count(context, workspace, l);
+    return options_.reduction == Reduction::mean ? 1 / static_cast<double>(context.samples()) : 1;
   }
 
   /// The weight of the sum of block l's |w|: lambda_weight, or of their mean.
@@ -224,8 +231,9 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
   CodePenalties code_penalties(const StepContext<Scalar>& context, const Workspace<Scalar>& workspace, Index l) const {
     const bool top = l + 1 == workspace.last();
     const double mu = context.scales.mu * mu_;
-    return {distance_scale(workspace, l + 1) / (top ? mu : 1), options_.proximity ? 2 / mean_count(workspace, l) : 0,
-            options_.lambda_code / mu / mean_count(workspace, l), top};
+    return {distance_scale(context, workspace, l + 1) / (top ? mu : 1),
+            options_.proximity ? 2 / mean_count(context, workspace, l) : 0,
+            options_.lambda_code / mu / mean_count(context, workspace, l), top};
   }
 
   /// Solves for the code below block l + 1; returns the sum of squares of its target's displacement.
@@ -248,7 +256,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     const auto below = workspace.block(context.layers, l);
     if (below.time_steps() != nullptr) {
       CodePenalties in_time = penalties;
-      in_time.target = 2 / mean_count(workspace, l);
+      in_time.target = 2 / mean_count(context, workspace, l);
       in_time.top = false;
       const DescentSteps steps = rule->steps_in_time(penalties, l);
       const CodesInTime<Scalar> time{*below.time_steps(),
@@ -257,12 +265,12 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
                                      {options_.preserve_scale, options_.weight_inputs == WeightInputs::updated}};
       rule->observe_time(in_time, time.solve(context.worker, in_time, steps, workspace));
       sums = problem.evaluate(context.worker, workspace);
-      sums.displacement = detail::square_sum<Scalar>(code.target());
+      sums.displacement = context.worker.sum(detail::square_sum<Scalar>(code.target()));
     }
     if (options_.weight_inputs == WeightInputs::forward && top) {  // at the prediction of the forward pass
       problem.target.write_residual(problem.forward, {}, residual.view());
     }
-    if (!top) penalties_[std::size_t(l + 1)] = sums.residual / static_cast<double>(context.x.cols());
+    if (!top) penalties_[std::size_t(l + 1)] = sums.residual / static_cast<double>(context.samples());
     return sums.displacement;
   }
 

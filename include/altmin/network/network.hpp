@@ -12,8 +12,11 @@
 #include "altmin/layers/layer_stack.hpp"
 #include "altmin/losses/loss.hpp"
 #include "altmin/network/algorithm.hpp"
+#include "altmin/network/description.hpp"
 #include "altmin/network/gradient_check.hpp"
 #include "altmin/network/samples.hpp"
+#include "altmin/parallel/batch_share.hpp"
+#include "altmin/parallel/field_broadcast.hpp"
 
 namespace altmin {
 
@@ -103,6 +106,7 @@ class Network {
   double loss(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y) const {
     double mean = 0;
     with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      check_batch(samples, target);
       const Matrix<Scalar> prediction = predict(samples);
       Matrix<Scalar> unused(prediction.rows(), prediction.cols());
       mean = loss_->evaluate(prediction, target, unused) / static_cast<double>(samples.cols());
@@ -125,16 +129,20 @@ class Network {
                                 double step = 1e-6) const {
     GradientCheck check;
     with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      check_batch(samples, target);
       check = altmin::check_gradients<Scalar>(layers_, *loss_, samples, target, random_, step);
     });
     return check;
   }
 
-  /// Goes on with another algorithm, or other options, from the present weights; its state starts anew.
+  /// Goes on with another algorithm, or other options, from the present weights; its state starts anew. With several
+  /// ranks, all call it alike, and it ends as set_communicator() does.
   template <class Config>
   void set_algorithm(const Config& algorithm) {
     require_layers();
-    algorithm_ = Algorithm<Scalar>{AnyAlgorithm<Scalar>{algorithm}, layers_};
+    Algorithm<Scalar> next{AnyAlgorithm<Scalar>{algorithm}, layers_};
+    if (!share_.alone()) share_with_ranks(*share_.communicator(), next);
+    algorithm_ = std::move(next);
   }
 
   /// The algorithm and its state.
@@ -164,6 +172,26 @@ class Network {
   void share_threads(Network& other) { workers_.share(other.workers_); }
   bool shares_threads() const { return workers_.shared(); }
   int threads() const { return workers_.threads(); }
+
+  /// Trains together with the other ranks of the communicator, each of which has a network like this one, calls this
+  /// function, and from now on calls step() as often, each with samples of its own: together they are one batch, those
+  /// of rank 0 first, and the step is that of one rank on this batch, but for rounding. So the report is that of the
+  /// batch. A rank may have any number of samples, 0 included. Bad input on one rank is the same error on all, which
+  /// begins with the number of that rank. Predictions are of one rank alone. What else changes a network
+  /// (set_algorithm, schedules, frozen parameters) is done on all ranks alike.
+  ///
+  /// Begins with the values of rank 0. Throws OptionError on all ranks, and changes nothing, where the networks differ
+  /// in kind, options or sizes, or where a layer, signal or weight rule is not made for several ranks (AmRecursive's).
+  ///
+  /// The communicator is borrowed: it must outlive this network and its copies, which are among the same ranks, as is
+  /// what this network is assigned to. `Alone` makes the network train for itself again.
+  void set_communicator(Communicator& communicator) {
+    require_layers();
+    if (communicator.size() > 1) share_with_ranks(communicator, algorithm_);
+    share_ = BatchShare{communicator};
+  }
+  /// Null where the network trains for itself.
+  Communicator* communicator() const { return share_.communicator(); }
 
   /// Multiplies the learning rates of all weights, from the next step on: what a schedule turns. 1 unless set; 0 or
   /// more.
@@ -213,7 +241,7 @@ class Network {
   static altmin::Layers<Scalar> require_layers(altmin::Layers<Scalar> layers);
   static altmin::Layers<Scalar> initialized(altmin::Layers<Scalar> layers, Random& random);
 
-  /// Calls use(samples, target) after every check that a batch has to pass.
+  /// Calls use(samples, target), which are to be checked.
   template <class X, class Y>
   void with_batch(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y,
                   FunctionRef<void(ConstView<Scalar>, const Target<Scalar>&)> use) const {
@@ -224,24 +252,24 @@ class Network {
       static_assert(std::is_same_v<typename Y::Scalar, int> && Y::ColsAtCompileTime == 1,
                     "altmin: labels must be a column vector of int, such as altmin::Labels");
       const ConstLabels labels{y};
-      check_batch(samples, Target<Scalar>{labels.data(), labels.size()});
       use(samples, Target<Scalar>{labels.data(), labels.size()});
     } else {
       static_assert(std::is_same_v<typename Y::Scalar, Scalar>,
                     "altmin: the target must be labels (int) or have the network's scalar type");
       const ConstRef<Scalar> values{y};
-      check_batch(samples, Target<Scalar>{values});
       use(samples, Target<Scalar>{values});
     }
   }
 
-  /// Throws ShapeError or DataError unless this is a batch for this network.
-  void check_batch(ConstView<Scalar> x, const Target<Scalar>& target) const;
+  /// Throws ShapeError or DataError unless this is a batch for this network. That of one of several ranks may be empty.
+  void check_batch(ConstView<Scalar> x, const Target<Scalar>& target, bool may_be_empty = false) const;
   void require_layers() const {
     if (layers_.size() == 0) throw Error("Network: expected a network, got one that has been moved from");
   }
 
   StepReport checked_step(ConstView<Scalar> x, const Target<Scalar>& target);
+  /// Throws on all ranks unless these networks, with this algorithm, can train together; takes the values of rank 0.
+  void share_with_ranks(Communicator& communicator, Algorithm<Scalar>& algorithm);
   void predict_into(const Worker<Scalar>& worker, ConstView<Scalar> x, View<Scalar> y) const;
 
   Random random_;
@@ -250,8 +278,10 @@ class Network {
   Algorithm<Scalar> algorithm_;
   Index steps_ = 0;
   StepScales scales_;
+  BatchShare share_;
   mutable Workers<Scalar> workers_;
   Scratch<Scalar> inference_;  // of predict_one()
+  Buffer<Scalar> skipped_;     // the same: the input of a block that skips
 };
 
 template <class Scalar>
@@ -291,9 +321,9 @@ altmin::Layers<Scalar> Network<Scalar>::initialized(altmin::Layers<Scalar> layer
 }
 
 template <class Scalar>
-void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& target) const {
+void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& target, bool may_be_empty) const {
   require_layers();
-  detail::require_samples<Scalar>(x, layers_.input().size());
+  detail::require_samples<Scalar>(x, layers_.input().size(), may_be_empty);
   const auto& values = target.values();
   if (!target.has_labels() && values.cols() == 1 && values.rows() == x.cols() && values.rows() > 1) {
     throw ShapeError("target: expected " + detail::shape_text(layers_.output().size(), x.cols()) + ", got " +
@@ -308,22 +338,45 @@ void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& tar
 
 template <class Scalar>
 StepReport Network<Scalar>::checked_step(ConstView<Scalar> x, const Target<Scalar>& target) {
+  if (share_.alone()) {
+    check_batch(x, target);
+  } else {
+    share_.divide(x.cols(), [&] { check_batch(x, target, true); });
+    if (share_.total() == 0) throw ShapeError("samples: expected at least 1, got an empty batch on all ranks");
+  }
+  const Index samples = share_.alone() ? x.cols() : share_.total();
   for (Index i = 0; i < layers_.size(); ++i) {
-    if (x.cols() < 2 && layers_[i].traits().couples_samples) {
+    if (samples < 2 && layers_[i].traits().couples_samples) {
       throw ShapeError("layer " + detail::text(i) + " (" + layers_[i].name() +
                        "): expected at least 2 samples in a training batch, got 1");
     }
   }
   const auto lock = workers_.lock();
   const FlushDenormals flush;
-  const Random before = random_;
-  const StepReport report = algorithm_.step({layers_, *loss_, x, target, random_, scales_, workers_.worker()});
+  const Worker<Scalar> worker = share_.alone() ? workers_.worker() : workers_.worker().on(share_);
+  Random random = random_;
+  const StepReport report = algorithm_.step({layers_, *loss_, x, target, random, scales_, worker});
   if (report) {
     ++steps_;
-  } else {
-    random_ = before;
+    random_ = random;
   }
   return report;
+}
+
+template <class Scalar>
+void Network<Scalar>::share_with_ranks(Communicator& communicator, Algorithm<Scalar>& algorithm) {
+  detail::require_same_text(communicator, "network", [&] {
+    algorithm.require_sums_over_ranks(layers_);
+    return detail::describe<Scalar>(layers_, *loss_, algorithm);
+  });
+  detail::broadcast_fields(communicator, [&](FieldVisitor& visitor) {
+    visit_part(visitor, "", random_);
+    visit_part(visitor, "", layers_);
+    visit_part(visitor, "", algorithm);
+    visit_part(visitor, "", steps_);
+    visit_part(visitor, "", scales_.rate);
+    visit_part(visitor, "", scales_.mu);
+  });
 }
 
 template <class Scalar>
@@ -344,9 +397,19 @@ ConstView<Scalar> Network<Scalar>::predict_one(const ConstRef<Scalar>& x) {
   const FlushDenormals flush;
   ConstView<Scalar> value{x};
   workers_.lend([&](const Worker<Scalar>& worker) {
-    for (Index i = 0; i < layers_.size(); ++i) {
-      const View<Scalar> output = inference_.between(i, layers_[i].output().size(), 1);
-      layers_[i].predict(worker, value, output);
+    for (const BlockRange& block : algorithm_.blocks()) {
+      if (block.skips) {
+        skipped_.fit(value.rows(), 1);
+        detail::copy<Scalar>(value, skipped_.view());
+      }
+      for (Index i = block.first; i < block.first + block.count; ++i) {
+        const View<Scalar> output = inference_.between(i, layers_[i].output().size(), 1);
+        layers_[i].predict(worker, value, output);
+        value.rebind(output);
+      }
+      if (!block.skips) continue;
+      const View<Scalar> output = inference_.between(block.first + block.count, value.rows(), 1);
+      detail::scaled_sum<Scalar>(worker, static_cast<Scalar>(block.branch), value, skipped_.view(), output);
       value.rebind(output);
     }
   });
@@ -361,10 +424,15 @@ void Network<Scalar>::predict_into(const Worker<Scalar>& worker, ConstView<Scala
     const Index count = std::min(chunk, x.cols() - first);
     Matrix<Scalar> in = x.slice(first, count);
     Matrix<Scalar> out;
-    for (const auto& layer : layers_) {
-      out.resize(layer.output().size(), count);
-      layer.predict(own, in, out);
-      in.swap(out);
+    Matrix<Scalar> skipped;
+    for (const BlockRange& block : algorithm_.blocks()) {
+      if (block.skips) skipped = in;
+      for (Index k = block.first; k < block.first + block.count; ++k) {
+        out.resize(layers_[k].output().size(), count);
+        layers_[k].predict(own, in, out);
+        in.swap(out);
+      }
+      if (block.skips) detail::scaled_sum<Scalar>(own, static_cast<Scalar>(block.branch), in, skipped, in);
     }
     y.middleCols(first, count) = in;
   });

@@ -39,6 +39,10 @@ class SignalInterface {
   /// Whether the residuals of inner blocks are what their predictions lack of a code, for rules that fit these codes.
   virtual bool moves_codes() const { return false; }
 
+  /// Whether it can be that of one of several ranks: then it divides by StepContext::samples(), and all that it decides
+  /// by sums over the batch it decides by those over all ranks (Worker::sum).
+  virtual bool sums_over_ranks() const { return false; }
+
   /// Throws OptionError or ShapeError for a loss or a batch that it cannot take. The first call of a step.
   virtual void check(const LossInterface<Scalar>&, Index /*outputs*/, Index /*samples*/) const {}
 

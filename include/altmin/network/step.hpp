@@ -54,11 +54,14 @@ template <class Scalar>
 struct StepContext {
   LayerStack<Scalar>& layers;
   const LossInterface<Scalar>& loss;
-  ConstView<Scalar> x;  // features x samples
+  ConstView<Scalar> x;  // features x samples, those of this rank
   Target<Scalar> target;
   Random& random;  // for what is drawn in a step (dropout masks)
   StepScales scales;
   Worker<Scalar> worker;
+
+  /// The samples of the batch, those of all ranks where several train: what sums over the batch are divided by.
+  Index samples() const { return worker.all_samples(x.cols()); }
 };
 
 }  // namespace altmin

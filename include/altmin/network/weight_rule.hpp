@@ -19,7 +19,8 @@ struct BlockStep {
 
 /// How the weights of one block move. An options struct with a nested Rule<Scalar>, such as AdamRule, names it; the
 /// rule is constructed from (options, block, whether it is the last one). Each block has a rule of its own, with its
-/// own state, which reads nothing of other blocks. derive() and apply() run in parallel over blocks.
+/// own state, which reads nothing of other blocks. derive() and apply() run in parallel over blocks; with several ranks
+/// block by block.
 ///
 /// A step observes all blocks, derives all, checks that all stay finite, then applies all.
 template <class Scalar>
@@ -46,13 +47,19 @@ class WeightRuleInterface {
   /// Whether response() is implemented: signals that solve for all codes together require it.
   virtual bool has_response() const { return false; }
   /// k_ij = learning_rate a_i' P a_j (without rate_scale) for the samples i and j of the batch that was observed
-  /// (samples x samples): how far sample i's output moves along sample j's residual, a being the inputs of the block's
-  /// map and P this rule's metric.
+  /// (samples x samples): how far the map's output of sample i moves along sample j's residual there, a being the
+  /// inputs of the map and P this rule's metric.
   virtual void response(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, View<Scalar>) const {}
 
   /// Computes the gradients into step.memory.gradients, and may write working memory of the rule. Changes neither
-  /// weights nor state.
+  /// weights nor state. With several ranks, of this one's samples.
   virtual void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) = 0;
+
+  /// Whether it can be one of several ranks: then sum_gradients() is implemented, all that observe(), derive() and
+  /// apply() sum over the batch they sum over ranks (Worker::sum), and what they divide by is Worker::all_samples().
+  virtual bool sums_over_ranks() const { return false; }
+  /// With several ranks, after derive(): sums the gradients over them, and makes their bounds those of the sums.
+  virtual void sum_gradients(const Worker<Scalar>&, const BlockStep<Scalar>&) {}
 
   /// Whether apply() would leave weights and state finite, from bounds.
   virtual bool stays_finite(const BlockStep<Scalar>& step) const = 0;

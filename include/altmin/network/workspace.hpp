@@ -71,6 +71,7 @@ class Workspace {
   std::vector<CodeScratch<Scalar>> threads;      // one a thread
   std::vector<CodeSums> slice_sums;              // one a slice of the batch
 
+  const std::vector<BlockRange>& ranges() const { return ranges_; }
   Index blocks() const { return static_cast<Index>(ranges_.size()); }
   Index last() const { return blocks() - 1; }
   Index code_count() const { return static_cast<Index>(codes.size()); }

@@ -46,6 +46,11 @@ class CoactivationMemory {
     multiply<Scalar>(worker, c, transposed(a), targets_, fresh, targets_);
   }
 
+  void sum_over_ranks(const Worker<Scalar>& worker) {
+    worker.sum(View<Scalar>{inputs_});
+    worker.sum(View<Scalar>{targets_});
+  }
+
   /// Block coordinate descent from `weight` (outputs x inputs): column by column
   /// w_j <- shrink(w_j + (B_j - W A_j) / (A_jj + 1e-10), lambda), for j from `shrinking` on without the shrinkage (a
   /// bias). Ends after `sweeps`, or after the first sweep that

@@ -41,8 +41,8 @@ class LowRankMemory {
   /// The running trace of the covariance.
   double trace() const { return trace_; }
 
-  /// Sets this to `before` (of the same shape) updated by one batch of `columns` columns; the n-th batch has weight
-  /// max(forgetting, 1/n). False, and unspecified, if numbers overflow.
+  /// Sets this to `before` (of the same shape) updated by one batch of `columns` columns, on all ranks together; the
+  /// n-th batch has weight max(forgetting, 1/n). False, and unspecified, if numbers overflow.
   bool update(const Worker<Scalar>& worker, const LowRankMemory& before, double forgetting, bool centred, Index columns,
               Parts parts);
 
@@ -117,6 +117,7 @@ bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMe
     parts([&](Index, ConstView<Scalar> a) {
       for (Index t = 0; t < a.cols(); ++t) sum += a.col(t);
     });
+    worker.sum(sum);
     mean += share * sum;
   }
   Random random{Seed{static_cast<std::uint64_t>(count_)}};
@@ -132,7 +133,7 @@ bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMe
   for (int iteration = 0; iteration < iterations; ++iteration) {
     moved_.fit(inputs(), rank());
     View<Scalar> y = moved_.view();
-    if (first) {
+    if (first || !worker.is_first_rank()) {  // what is remembered counts once in the sum over ranks
       y.setZero();
     } else {
       for (Index j = 0; j < rank(); ++j) y.col(j) = kept * variances_(j, 0) * basis.col(j);
@@ -149,6 +150,8 @@ bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMe
       multiply<Scalar>(worker, transposed(ConstView<Scalar>{basis}), c, projected_.view());
       multiply<Scalar>(worker, c, transposed(ConstView<Scalar>{projected_.view()}), y, share, y);
     });
+    worker.sum(y);
+    square = worker.sum(square);
     trace_ = (first ? 0 : (1 - fresh) * before.trace_) + fresh * square / static_cast<double>(columns);
     if (!std::isfinite(trace_) || !y.allFinite() || !mean.allFinite()) return false;
     rotate(worker, y, random);

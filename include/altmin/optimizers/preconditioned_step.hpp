@@ -50,20 +50,26 @@ class PreconditionedStep {
   /// Updates the memories and M by a batch's inputs and residuals (outputs x columns). for_each_part(use) calls
   /// use(first, a) for parts of the inputs that make up the whole: inputs x some columns, from the column `first` on;
   /// the sum of their squares is at most `input_square`. P is taken as 0 where bounds do not show that it is finite:
-  /// after residuals that were smaller than these by many orders of magnitude.
+  /// after residuals that were smaller than these by many orders of magnitude. With several ranks, `input_square` and
+  /// `all_columns` (0: those of the residuals) are of all of them.
   void advance(const Worker<Scalar>& worker, const PreconditionedRates& rates, ConstView<Scalar> residual,
-               double input_square, FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part) {
-    const auto columns = static_cast<double>(residual.cols());
+               double input_square, FunctionRef<void(FunctionRef<void(Index, ConstView<Scalar>)>)> for_each_part,
+               Index all_columns = 0) {
+    const auto columns = static_cast<double>(all_columns > 0 ? all_columns : residual.cols());
+    // Of several ranks, what was there before counts once in the sum over them.
+    const Scalar before = worker.is_first_rank() ? Scalar(1) : Scalar(0);
     if (steps_ % rates.memory_interval == 0 || steps_ < rates.memory_interval) {
       ++additions_;
       const auto weight = static_cast<Scalar>(rates.forgetting / columns);
-      const auto kept = static_cast<Scalar>(1 - rates.forgetting);
+      const Scalar kept = before * static_cast<Scalar>(1 - rates.forgetting);
       for_each_part([&](Index first, ConstView<Scalar> a) {
         multiply_symmetric<Scalar>(worker, a, transposed(a), input_memory_, weight,
                                    {input_memory_, first == 0 ? kept : Scalar(1)});
       });
       multiply_symmetric<Scalar>(worker, residual, transposed(residual), output_memory_, weight,
                                  {output_memory_, kept});
+      worker.sum(View<Scalar>{input_memory_});
+      worker.sum(View<Scalar>{output_memory_});
     }
     if (steps_ == next_root_) take_roots(worker, rates);
     ++steps_;
@@ -71,7 +77,7 @@ class PreconditionedStep {
     scaled_residual_.fit(residual.rows(), residual.cols());
     multiply<Scalar>(worker, output_root_, residual, scaled_residual_.view());
     // The roots lag behind the residuals and see but their larger directions: what they leave of the size is taken out.
-    const auto scaled_square = static_cast<double>(scaled_residual_.view().squaredNorm());
+    const double scaled_square = worker.sum(static_cast<double>(scaled_residual_.view().squaredNorm()));
     const double mean_square = rates.momentum * mean_square_ +
                                (1 - rates.momentum) * scaled_square / (static_cast<double>(residual.rows()) * columns);
     const double size = std::sqrt(mean_square / (1 - std::pow(rates.momentum, static_cast<double>(steps_)))) + 1e-30;
@@ -84,21 +90,23 @@ class PreconditionedStep {
       return;
     }
     mean_square_ = mean_square;
+    const Scalar kept = before * momentum;
     const bool few_outputs = residual.rows() < residual.cols();
     if (few_outputs) scaled_.fit(residual.rows(), velocity_.cols());
     for_each_part([&](Index first, ConstView<Scalar> a) {
       const auto part = scaled_residual_.view().slice(first, a.cols());
       if (few_outputs) {
-        const auto before = first == 0 ? Addend<Scalar>{} : scaled_.view();
-        multiply<Scalar>(worker, part, transposed(a), scaled_.view(), Scalar(1), before);
+        const auto addend = first == 0 ? Addend<Scalar>{} : scaled_.view();
+        multiply<Scalar>(worker, part, transposed(a), scaled_.view(), Scalar(1), addend);
       } else {
         scaled_.fit(a.rows(), a.cols());
         multiply<Scalar>(worker, input_root_, a, scaled_.view());
         multiply<Scalar>(worker, part, transposed(scaled_.view()), velocity_, share,
-                         {velocity_, first == 0 ? momentum : Scalar(1)});
+                         {velocity_, first == 0 ? kept : Scalar(1)});
       }
     });
-    if (few_outputs) multiply<Scalar>(worker, scaled_.view(), input_root_, velocity_, share, {velocity_, momentum});
+    if (few_outputs) multiply<Scalar>(worker, scaled_.view(), input_root_, velocity_, share, {velocity_, kept});
+    worker.sum(View<Scalar>{velocity_});
   }
 
   /// 1 - momentum^t, t counting the step that comes next.

@@ -6,10 +6,14 @@
 
 namespace altmin::detail {
 
-/// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, no longer than `limit`.
+/// Cuts 0 .. length - 1 into nearly equal parts that begin at multiples of `unit`, no longer than `limit`. Of nothing
+/// there is one part, which is empty.
 struct Partition {
   Partition(Index length_, Index limit, Index unit_)
-      : length{length_}, unit{unit_}, units{(length + unit - 1) / unit}, count{(length + limit - 1) / limit} {}
+      : length{length_},
+        unit{unit_},
+        units{(length + unit - 1) / unit},
+        count{length == 0 ? 1 : (length + limit - 1) / limit} {}
 
   /// The same where threads share the parts: of several there are a multiple of four, for equal shares of two or four.
   static Partition shared(Index length, Index limit, Index unit) {

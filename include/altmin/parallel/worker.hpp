@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "altmin/core/types.hpp"
+#include "altmin/parallel/batch_share.hpp"
 #include "altmin/parallel/thread_pool.hpp"
 
 namespace altmin {
@@ -38,23 +39,31 @@ class ThreadMemory {
 
 }  // namespace detail
 
-/// One thread's place in a pool: what an operation needs to multiply, and to run loops in parallel.
+/// One thread's place in a pool: what an operation needs to multiply, to run loops in parallel, and to sum over ranks.
 template <class Scalar>
 class Worker {
  public:
-  Worker(ThreadPool& pool, detail::ThreadMemory<Scalar>* buffers, int slot = 0, int depth = 0)
-      : pool_{&pool}, buffers_{buffers}, slot_{slot}, depth_{depth} {}
+  Worker(ThreadPool& pool, detail::ThreadMemory<Scalar>* buffers, int slot = 0, int depth = 0,
+         const BatchShare* share = nullptr)
+      : pool_{&pool}, buffers_{buffers}, slot_{slot}, depth_{depth}, share_{share} {}
+
+  /// The same in a step on a batch that is divided among ranks; the share is borrowed.
+  Worker on(const BatchShare& share) const { return {*pool_, buffers_, slot_, depth_, &share}; }
 
   /// Calls body(index, worker of the executing thread) for each index in 0 .. count - 1.
   void parallel_for(Index count, FunctionRef<void(Index, const Worker&)> body) const {
-    pool_->run(count, slot_, depth_, [&](Index i, int slot) { body(i, Worker{*pool_, buffers_, slot, depth_ + 1}); });
+    pool_->run(count, slot_, depth_, [&](Index i, int slot) {
+      body(i, Worker{*pool_, buffers_, slot, depth_ + 1, share_});
+    });
   }
 
   /// The same for a body that runs no loops of its own. While this thread waits it takes part in nothing but such
   /// loops, so that its packing memory stays as it is.
   void parallel_for_leaves(Index count, FunctionRef<void(Index, const Worker&)> body) const {
     constexpr int deepest = std::numeric_limits<int>::max();
-    pool_->run(count, slot_, deepest, [&](Index i, int slot) { body(i, Worker{*pool_, buffers_, slot, deepest}); });
+    pool_->run(count, slot_, deepest, [&](Index i, int slot) {
+      body(i, Worker{*pool_, buffers_, slot, deepest, share_});
+    });
   }
 
   /// Calls body(first, count) for ranges that make up 0 .. length - 1, each `cost` elements a unit: enough for a thread
@@ -68,6 +77,24 @@ class Worker {
     });
   }
 
+  /// This rank's share of the batch, where several ranks train on it; null where one is alone, or outside of a step.
+  const BatchShare* share() const { return share_; }
+  /// Whether this is the only rank, or the first of several.
+  bool is_first_rank() const { return share_ == nullptr || share_->communicator()->rank() == 0; }
+  /// The samples of all ranks, where this one has so many.
+  Index all_samples(Index own) const { return share_ == nullptr ? own : share_->total(); }
+  /// Replaces each number by its sum over all ranks. All ranks call it alike, outside of loops on several threads.
+  template <class Number>
+  void sum(Number* numbers, Index count) const {
+    if (share_ != nullptr && count > 0) share_->communicator()->sum(numbers, count);
+  }
+  /// The same for a matrix that is stored without gaps.
+  void sum(View<Scalar> matrix) const { sum(matrix.data(), matrix.size()); }
+  double sum(double number) const {
+    sum(&number, 1);
+    return number;
+  }
+
   detail::ThreadMemory<Scalar>& packing() const { return buffers_[slot_]; }
 
   /// The number of this thread, below threads(): the place of its scratch memory.
@@ -79,6 +106,7 @@ class Worker {
   detail::ThreadMemory<Scalar>* buffers_;
   int slot_;
   int depth_;
+  const BatchShare* share_;  // of several ranks; else null
 };
 
 /// A pool of threads, each with memory to multiply in. For one user at a time, who holds its lock. Copies share

@@ -18,6 +18,7 @@
 #include "altmin/data/dataset.hpp"
 #include "altmin/network/network.hpp"
 #include "altmin/training/metrics.hpp"
+#include "altmin/training/ranks.hpp"
 
 namespace altmin {
 
@@ -297,6 +298,7 @@ void run_epochs(Training<Scalar>& training, FitReport& report,
   training.steps_per_epoch = batches.count();
   training.order = batches.state();
   if (!proceed(&Callback::begin)) return;
+  begin_as_rank_0(training.net, static_cast<Progress&>(training));
   batches.set_state(training.order);
   while (training.epoch < options.epochs) {
     training.validation.reset();
@@ -312,8 +314,9 @@ void run_epochs(Training<Scalar>& training, FitReport& report,
     while (training.batch < batches.count()) {
       const auto start = Clock::now();
       const auto batch = batches.load(training.batch);
+      const auto share = share_of(batch, training.net.communicator());
       training.last =
-          training.data.has_labels() ? training.net.step(batch.x, batch.y) : training.net.step(batch.x, batch.targets);
+          training.data.has_labels() ? training.net.step(share.x, share.y) : training.net.step(share.x, share.targets);
       training.seconds += std::chrono::duration<double>(Clock::now() - start).count();
       ++training.batch;
       ++training.step;
@@ -337,16 +340,20 @@ void run_epochs(Training<Scalar>& training, FitReport& report,
 template <class Scalar>
 FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options,
                   Span<const CallbackRef<Scalar>> callbacks) {
-  check_fit(net, data, options);
+  check_on_ranks(net.communicator(), options, data.features(), data.size(), [&] { check_fit(net, data, options); });
   ScaleGuard<Scalar> scales{net};
   FitReport report;
   Training<Scalar> training{{}, net, data, options, 0};
   run_epochs<Scalar>(training, report, [&](auto hook) {
+    std::string first;
     for (const auto& callback : callbacks) {
       const std::string reason = (callback.*hook)(training);
-      if (reason.empty() || report.end != FitEnd::completed) continue;
+      if (first.empty()) first = reason;
+    }
+    first = reason_of_ranks(net.communicator(), first);
+    if (!first.empty() && report.end == FitEnd::completed) {
       report.end = FitEnd::callback;
-      report.reason = reason;
+      report.reason = first;
     }
     return report.end == FitEnd::completed;
   });
@@ -382,6 +389,11 @@ FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOp
 /// data set is empty, and where a sample or target does not fit the network (ShapeError or DataError, as Network::step
 /// does, by its number in the data set). A step that moves no weight ends training, as the report then says. Where a
 /// callback throws, rate_scale and mu_scale are again what they were before the call.
+///
+/// On several ranks (Network::set_communicator) all call it with the same data set and options. Each trains on its
+/// share of every batch. All begin where rank 0 does, so that Resume needs its file there alone, and end where a
+/// callback of one of them says so; which callbacks stand on which rank is free, as long as they change the networks
+/// alike.
 template <class Scalar, class... Callbacks>
 FitReport fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options, Callbacks&&... callbacks) {
   static_assert(

@@ -11,10 +11,14 @@ namespace altmin {
 /// ends (by an exception: as it was before fit()). They depend on the progress alone, so a resumed run continues as it
 /// was; a callback that sets the progress stands before them.
 
-/// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017).
+/// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017); before that, in the first `warm_up`
+/// epochs, from 0 to 1 in equal steps (Goyal et al. 2017).
 struct CosineDecay {
+  double warm_up = 0;  ///< epochs; 0 or more
+
   template <class Training>
   void begin(const Training& t) const {
+    detail::require_option(warm_up >= 0, "CosineDecay: warm_up", "must be 0 or more", warm_up);
     after_step(t);
   }
   template <class Training>
@@ -22,7 +26,13 @@ struct CosineDecay {
     const double all = static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
     const double done =
         static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) + static_cast<double>(t.batch);
-    t.net.set_rate_scale(done < all ? 0.5 * (1 + std::cos(3.14159265358979323846 * done / all)) : 0);
+    const double rise = warm_up * static_cast<double>(t.steps_per_epoch);
+    if (done < rise) {
+      t.net.set_rate_scale(std::fmin(1, (done + 1) / rise));
+      return;
+    }
+    const double share = (done - rise) / (all - rise);
+    t.net.set_rate_scale(done < all ? 0.5 * (1 + std::cos(3.14159265358979323846 * share)) : 0);
   }
   template <class Training, class Report>
   void end(const Training& t, const Report&) const {

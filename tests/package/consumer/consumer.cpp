@@ -3,6 +3,9 @@
 #ifdef CONSUMER_HAS_io
 #include <altmin/io.hpp>
 #endif
+#ifdef CONSUMER_HAS_mpi
+#include <altmin/mpi.hpp>
+#endif
 
 int main() {
   try {

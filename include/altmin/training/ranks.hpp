@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+
+#include "altmin/core/field_visitor.hpp"
+#include "altmin/core/function_ref.hpp"
+#include "altmin/data/batches.hpp"
+#include "altmin/network/description.hpp"
+#include "altmin/network/network.hpp"
+#include "altmin/parallel/agreement.hpp"
+#include "altmin/parallel/field_broadcast.hpp"
+
+/// What fit() does on several ranks beside what it does on one. All of them go through the same batches of the same
+/// data; each trains on its share of every batch, and all end together.
+
+namespace altmin::detail {
+
+/// The samples of a batch that this rank trains on; without a communicator all of them.
+template <class Scalar>
+Batch<Scalar> share_of(const Batch<Scalar>& batch, const Communicator* communicator) {
+  if (communicator == nullptr) return batch;
+  const Index first = batch.size() * communicator->rank() / communicator->size();
+  const Index count = batch.size() * (communicator->rank() + 1) / communicator->size() - first;
+  const bool has_labels = batch.y.size() > 0;
+  return {batch.x.slice(first, count),
+          {batch.y.data() + (has_labels ? first : 0), has_labels ? count : 0},
+          batch.targets.slice(has_labels ? 0 : first, has_labels ? 0 : count)};
+}
+
+/// check(), on all ranks; and that these have the same options, and as many data.
+template <class Options>
+void check_on_ranks(Communicator* communicator, const Options& options, Index features, Index samples,
+                    FunctionRef<void()> check) {
+  if (communicator == nullptr) return check();
+  require_same_text(*communicator, "fit", [&] {
+    check();
+    FieldText text;
+    text.line("features", detail::text(features));
+    text.line("samples", detail::text(samples));
+    Options shown = options;
+    visit_fields(text, shown);
+    return text.lines();
+  });
+}
+
+/// Begins, or goes on, where rank 0 does: only its checkpoint needs to be there.
+template <class Scalar, class Progress>
+void begin_as_rank_0(Network<Scalar>& net, Progress& progress) {
+  if (net.communicator() == nullptr) return;
+  net.set_communicator(*net.communicator());
+  broadcast_fields(*net.communicator(), [&](FieldVisitor& visitor) { visit_fields(visitor, progress); });
+}
+
+/// Why training ends: the reason of the first rank that has one; empty: it goes on.
+inline std::string reason_of_ranks(Communicator* communicator, const std::string& reason) {
+  return communicator == nullptr ? reason : first_text(*communicator, reason);
+}
+
+}  // namespace altmin::detail

@@ -1,0 +1,154 @@
+// fit() on several ranks.
+
+#include "altmin/training/ranks.hpp"
+
+#include <string>
+#include <vector>
+
+#include "altmin/altmin.hpp"
+#include "altmin/parallel/thread_ranks.hpp"
+#include "catch.hpp"
+
+using altmin::Communicator;
+using altmin::Index;
+using altmin::ThreadRanks;
+
+namespace {
+
+altmin::Dataset<double> points(Index samples, bool labels = true) {
+  altmin::Random random{altmin::Seed{3}};
+  altmin::Matrix<double> x(6, samples);
+  altmin::Labels y(samples);
+  for (Index t = 0; t < samples; ++t) {
+    y(t) = static_cast<int>(random.below(3));
+    for (Index i = 0; i < x.rows(); ++i) x(i, t) = random.normal() + (i % 3 == y(t) ? 2 : 0);
+  }
+  if (labels) return {x, y, 3};
+  return {x, altmin::Matrix<double>(x.topRows(2))};
+}
+
+altmin::Network<double> net_of(Index outputs, std::uint64_t seed) {
+  altmin::Layers<double> layers{6};
+  layers.add(altmin::Dense{5}).add(altmin::Dropout{0.2}).add(altmin::Relu{}).add(altmin::Dense{outputs});
+  if (outputs == 2) return {layers, altmin::MeanSquaredError{}, altmin::AmAdam{}, altmin::Seed{seed}};
+  return {layers, altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}, altmin::Seed{seed}};
+}
+
+altmin::FitOptions fit_options() {
+  altmin::FitOptions options;
+  options.epochs = 3;
+  options.batch_size = 7;
+  return options;
+}
+
+struct Fitted {
+  altmin::Network<double> net;
+  altmin::FitReport report;
+};
+
+/// fit() on so many ranks; all but rank 0 begin with other weights. fit(communicator, net) calls it.
+template <class Fit>
+std::vector<Fitted> fit_on(int ranks, Index outputs, const Fit& fit) {
+  std::vector<Fitted> results(std::size_t(ranks), {net_of(outputs, 1), {}});
+  ThreadRanks{ranks}.run([&](Communicator& communicator) {
+    auto& [net, report] = results[std::size_t(communicator.rank())];
+    net = net_of(outputs, static_cast<std::uint64_t>(communicator.rank() + 1));
+    net.set_threads(1);
+    net.set_communicator(communicator);
+    report = fit(communicator, net);
+  });
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE("fit on several ranks ends as on one, on all of them", "[ranks]") {
+  const bool labels = GENERATE(true, false);
+  const auto data = points(40, labels);  // an epoch's last batch has 5 samples
+  const auto fit = [&](Communicator&, auto& net) {
+    return altmin::fit(net, data, fit_options(), altmin::CosineDecay{});
+  };
+  const auto one = fit_on(1, labels ? 3 : 2, fit).front();
+  for (const int ranks : {2, 3, 7}) {
+    CAPTURE(ranks);
+    const auto several = fit_on(ranks, labels ? 3 : 2, fit);
+    for (const auto& [net, report] : several) {
+      CHECK(net == several.front().net);
+      CHECK(report.steps == 18);
+      CHECK(report.epochs == 3);
+      CHECK(std::abs(report.loss - one.report.loss) < 1e-12);
+    }
+    const altmin::Matrix<double> expected = one.net.predict(data.x());
+    CHECK((several.front().net.predict(data.x()) - expected).cwiseAbs().maxCoeff() < 1e-10);
+  }
+}
+
+TEST_CASE("fit on several ranks ends on all where a callback of one says so", "[ranks]") {
+  const auto data = points(40);
+  const auto results = fit_on(3, 3, [&](Communicator& communicator, auto& net) {
+    struct StopAt {
+      Index step;
+      altmin::Stop after_step(const altmin::Training<double>& t) const {
+        return {t.step == step ? "time is up" : std::string{}};
+      }
+    };
+    return altmin::fit(net, data, fit_options(), StopAt{communicator.rank() == 1 ? 4 : 1000});
+  });
+  for (const auto& [net, report] : results) {
+    CHECK(report.steps == 4);
+    CHECK(report.end == altmin::FitEnd::callback);
+    CHECK(report.reason == "time is up");
+    CHECK(net == results.front().net);
+  }
+}
+
+TEST_CASE("fit on several ranks begins where rank 0 does", "[ranks]") {
+  const auto data = points(42);
+  const auto results = fit_on(2, 3, [&](Communicator& communicator, auto& net) {
+    struct Continue {
+      bool here;
+      void begin(altmin::Training<double>& t) const {
+        if (!here) return;
+        t.epoch = 1;
+        t.step = 6;
+        t.net.layers()[0].parameters()[1].values().setConstant(3);
+      }
+    };
+    auto options = fit_options();
+    options.epochs = 1;
+    return altmin::fit(net, data, options, Continue{communicator.rank() == 0});
+  });
+  for (const auto& [net, report] : results) {
+    CHECK(report.steps == 6);
+    CHECK(net.layers()[0].parameters()[1].value() == altmin::Matrix<double>::Constant(5, 1, 3));
+    CHECK(net == results.front().net);
+  }
+}
+
+TEST_CASE("fit on several ranks expects the same data sizes and options, and good data on each", "[ranks]") {
+  const auto error_of = [](const auto& fit) {
+    std::vector<std::string> errors(2);
+    fit_on(2, 3, [&](Communicator& communicator, auto& net) {
+      try {
+        fit(communicator.rank(), net);
+      } catch (const altmin::Error& error) {
+        errors[std::size_t(communicator.rank())] = error.what();
+      }
+      return altmin::FitReport{};
+    });
+    CHECK(errors[0] == errors[1]);
+    return errors[0];
+  };
+  CHECK(error_of([](int rank, auto& net) { altmin::fit(net, points(40 - rank), fit_options()); }) ==
+        "rank 1: fit: expected samples 40, as on rank 0, got samples 39");
+  CHECK(error_of([](int rank, auto& net) {
+          auto options = fit_options();
+          options.seed.value += static_cast<std::uint64_t>(rank);
+          altmin::fit(net, points(40), options);
+        }) == "rank 1: fit: expected seed: value 0, as on rank 0, got seed: value 1");
+  CHECK(error_of([](int rank, auto& net) {
+          auto data = points(40);
+          if (rank == 1) data = altmin::Dataset<double>{};
+          altmin::fit(net, data, fit_options());
+        }) == "rank 1: fit: expected at least 1 sample, got an empty data set");
+}
