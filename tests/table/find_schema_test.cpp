@@ -1,4 +1,5 @@
 #include <altmin/table/find_schema.hpp>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -116,10 +117,14 @@ TEST_CASE("kinds of columns can be set", "[table]") {
   CHECK(schema.columns[1].values == std::vector<std::string>{"9", "10"});  // by size
   CHECK(schema.columns[2].buckets == 16);
   CHECK(schema.columns[3].kind == ColumnKind::number);
+  CHECK_THAT(schema.target_number(0, 0), WithinAbs(6.5 / 3, 1e-12));
+  CHECK_THAT(schema.target_number(0, 1), WithinAbs(6.5 / 3 + std::sqrt(13.0 / 18), 1e-12));
   CHECK(schema.features() == 18);
   options.targets = {"y", "id"};
   options.ignored.clear();
   CHECK(find(text, options).target_names() == std::vector<std::string>{"id", "y"});
+  TableOptions flags = with_target("y", TargetKind::flags);
+  CHECK(find("x,y\n1,0\n2,1\n", flags).target_number(0, 0.5) == 0.5);
 
   options.targets = {"z"};
   CHECK_THAT(find_error<OptionError>(text, options),

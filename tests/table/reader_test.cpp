@@ -159,9 +159,14 @@ TEST_CASE("targets are read, checked, or may be absent", "[table]") {
   schema.target = TargetKind::numbers;
   const auto numbers = read("age,city,pays\n30,1.5,-2e3\n31,0,7\n", schema);
   CHECK(numbers.targets == (Matrix<double>(2, 2) << 1.5, 0, -2000, 7).finished());
+  schema.columns[1].mean = 1;
+  schema.columns[1].deviation = 0.25;
+  CHECK(read("age,city,pays\n30,1.5,7\n", schema).targets == Eigen::Vector2d(2, 7));
+  CHECK(schema.target_number(0, 2) == 1.5);
   CHECK_THAT(table_error("age,city,pays\n30,?,7\n", schema),
              ContainsSubstring("line 2, column 'city': expected a number, got '?'"));
   schema.target = TargetKind::flags;
+  schema.columns[1] = target(feature("city"));
   CHECK(read("age,city,pays\n30,1,0\n", schema).targets == Eigen::Vector2d(1, 0));
   CHECK_THAT(table_error("age,city,pays\n30,1,0.5\n", schema), ContainsSubstring("column 'pays': expected 0 or 1"));
 }

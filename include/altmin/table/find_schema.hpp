@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <optional>
@@ -58,7 +59,9 @@ class ColumnFinder {
     ++count_;
     if (column_.role == ColumnRole::ignored) return;
     if (is_number) {
-      mean_ += (number - mean_) / static_cast<double>(++numbers_);
+      const double difference = number - mean_;
+      mean_ += difference / static_cast<double>(++numbers_);
+      squares_ += difference * (number - mean_);
     } else if (column_.kind == ColumnKind::number && is_fixed_) {
       throw DataError(where() + "expected a number, got " + in_quotes(text));
     } else if (texts_++ == 0) {
@@ -80,7 +83,12 @@ class ColumnFinder {
       column_.kind = ColumnKind::hashed;
       column_.buckets = static_cast<Index>(most_values_);
     }
-    if (column_.kind == ColumnKind::number) column_.mean = mean_;
+    if (column_.kind == ColumnKind::number) {
+      column_.mean = mean_;
+      const double deviation = std::sqrt(squares_ / static_cast<double>(numbers_));
+      const bool is_scaled = column_.role == ColumnRole::target && deviation > 0 && deviation - deviation == 0;
+      if (is_scaled) column_.deviation = deviation;
+    }
     if (column_.kind == ColumnKind::category) column_.values = sorted_values();
     column_.missing = missing == Missing::indicator && missing_ == 0 ? Missing::mean : missing;
     if (column_.role == ColumnRole::target) column_.missing = Missing::mean;
@@ -135,6 +143,7 @@ class ColumnFinder {
   Index texts_ = 0;
   Index missing_ = 0;
   double mean_ = 0;
+  double squares_ = 0;  // of differences to the mean
   std::string first_text_;
 };
 
@@ -157,6 +166,11 @@ class SchemaFinder {
     for (const Source& file : files_) observe(file);
     TableSchema schema = layout();
     for (std::size_t i = 0; i < finders_.size(); ++i) schema.columns[i] = finders_[i].finish(options_.missing);
+    for (TableColumn& column : schema.columns) {
+      if (schema.target != TargetKind::flags || column.role != ColumnRole::target) continue;
+      column.mean = 0;  // 0 and 1 are read as they are
+      column.deviation = 1;
+    }
     if (schema.target == TargetKind::classes && schema.classes() < 2) {
       throw DataError(files_.front().name() + ": column " + in_quotes(schema.target_names().front()) +
                       ": expected at least 2 classes, got " +

@@ -121,7 +121,8 @@ class TableReader : public RowReader<Scalar> {
   bool read_plain(const Row& row);
   bool read_split(const Row& row);
   bool set(const Place& place, std::string_view text, const Row& row);
-  bool set_number(std::string_view text, Scalar& value);
+  template <class Number>
+  bool set_number(std::string_view text, Number& value);
   bool set_missing(const Place& place, const Row& row);
   bool is_missing(std::string_view text) const;
   bool fail(std::string expected) {
@@ -366,9 +367,11 @@ bool TableReader<Scalar, Bytes>::set(const Place& place, std::string_view text, 
     }
     case Use::target:
     case Use::flag: {
-      Scalar value = 0;
-      if (!set_number(text, value)) return false;
-      if (place.use == Use::flag && value != 0 && value != 1) return fail("0 or 1");
+      double number = 0;
+      if (!set_number(text, number)) return false;
+      if (place.use == Use::flag && number != 0 && number != 1) return fail("0 or 1");
+      const auto value = detail::narrow<Scalar>((number - place.column->mean) / place.column->deviation);
+      if (!detail::is_finite(value)) return fail("a finite number, also in units of its deviation");
       if (row.targets != nullptr) row.targets[place.at] = value;
       return true;
     }
@@ -378,8 +381,9 @@ bool TableReader<Scalar, Bytes>::set(const Place& place, std::string_view text, 
 }
 
 template <class Scalar, class Bytes>
-bool TableReader<Scalar, Bytes>::set_number(std::string_view text, Scalar& value) {
-  Scalar number = 0;
+template <class Number>
+bool TableReader<Scalar, Bytes>::set_number(std::string_view text, Number& value) {
+  Number number = 0;
   if (!detail::read_whole_number(text, schema_.format.decimal_comma, number, number_)) return fail("a number");
   if (!detail::is_finite(number)) return fail("a finite number");
   value = number;

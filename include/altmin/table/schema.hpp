@@ -43,6 +43,7 @@ struct TableColumn {
   ColumnKind kind = ColumnKind::number;
   Missing missing = Missing::mean;    ///< of features; a target must not be missing
   double mean = 0;                    ///< stands for a number that is missing
+  double deviation = 1;               ///< a target that is a number is read as (number - mean) / deviation
   std::vector<std::string> values{};  ///< of a category, one feature each; of a target, the names of its classes
   Index buckets = 0;                  ///< hashed: so many features
 
@@ -62,6 +63,7 @@ struct TableColumn {
     visit("kind", self.kind...);
     visit("missing", self.missing...);
     visit("mean", self.mean...);
+    visit("deviation", self.deviation...);
     visit("values", self.values...);
     visit("buckets", self.buckets...);
   }
@@ -166,6 +168,14 @@ struct TableSchema {
     return result;
   }
 
+  /// The number that an output stands for, of target number `i`.
+  double target_number(Index i, double output) const {
+    for (const TableColumn& column : columns) {
+      if (column.role == ColumnRole::target && i-- == 0) return output * column.deviation + column.mean;
+    }
+    throw OptionError("TableSchema: target_number: expected 0 to " + detail::text(targets() - 1) + ", got another one");
+  }
+
   /// Columns that are targets.
   Index targets() const {
     return static_cast<Index>(std::count_if(
@@ -196,6 +206,8 @@ struct TableSchema {
                 "expected 1 to " + detail::text(most_features) + " buckets, got " + detail::text(column.buckets));
       }
       require(column.mean - column.mean == 0, where, "expected a finite mean, got " + detail::text(column.mean));
+      require(column.deviation > 0 && column.deviation - column.deviation == 0, where,
+              "expected a finite deviation above 0, got " + detail::text(column.deviation));
       sum += column.features();
       require(sum <= most_features, where, "expected at most " + detail::text(most_features) + " features, got more");
       if (column.role == ColumnRole::target) {
