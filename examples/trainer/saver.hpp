@@ -16,13 +16,13 @@ namespace trainer {
 /// interrupted.
 class Saver {
  public:
-  /// The checkpoint stores `saved_options` under the trainer's name.
+  /// The checkpoint stores `saved_options` under the trainer's name, besides `notes`.
   Saver(const std::string& trainer, const Options& options, const std::string& saved_options,
-        const altmin::History& history)
+        const altmin::History& history, const altmin::Notes& notes = {})
       : history_{&history} {
     if (options.save.empty()) return;
     output_file("--save", options.save);
-    checkpoint_ = altmin::Checkpoint{options.save, options.save_every};
+    checkpoint_ = altmin::Checkpoint{options.save, options.save_every, notes};
     checkpoint_->notes[trainer] = saved_options;
   }
 
