@@ -117,7 +117,7 @@ static const int* const compiled_for = &ALTMIN_COMPILED_FOR;
   instantiate altmin::Metrics altmin::evaluate<Scalar>(const altmin::Network<Scalar>&,        \
                                                        const altmin::Dataset<Scalar>&);       \
   instantiate altmin::FitReport altmin::detail::run_fit<Scalar>(                              \
-      altmin::Network<Scalar>&, const altmin::Dataset<Scalar>&, const altmin::FitOptions&,    \
+      altmin::Network<Scalar>&, altmin::BatchSource<Scalar>&, const altmin::FitOptions&,      \
       altmin::Span<const altmin::detail::CallbackRef<Scalar>>)
 
 #define ALTMIN_PRINTING(instantiate) instantiate std::ostream& altmin::operator<<(std::ostream&, const altmin::Metrics&)

@@ -47,13 +47,14 @@ Dataset<Scalar> images(Index count) {
   return data;
 }
 
-/// All samples of an epoch, in the order of the batches.
+/// All samples of a pass, in the order of the batches.
 template <class Scalar>
-Matrix<Scalar> epoch(Batches<Scalar>& batches, Index features) {
+Matrix<Scalar> all_of_pass(Batches<Scalar>& batches, Index features) {
   Matrix<Scalar> all(features, batches.order().size());
-  for (Index i = 0; i < batches.count(); ++i) {
-    const auto batch = batches.load(i);
-    all.middleCols(i * batches.batch_size(), batch.size()) = batch.x;
+  Index first = 0;
+  while (const auto* batch = batches.next()) {
+    all.middleCols(first, batch->size()) = batch->x;
+    first += batch->size();
   }
   return all;
 }
@@ -90,47 +91,39 @@ TEMPLATE_TEST_CASE("augmentation makes each crop and its mirror image equally of
   CHECK(total == 100 * kinds);
 }
 
-TEMPLATE_TEST_CASE("augmented batches follow from seed and epoch alone", "[augmentation]", float, double) {
+TEMPLATE_TEST_CASE("augmented batches follow from seed and pass alone", "[augmentation]", float, double) {
   const auto data = images<TestType>(23);
-  Batches<TestType> batches{data, 5, Seed{1}, LastBatch::keep, both};
-  Batches<TestType> plain{data, 5, Seed{1}};
-  batches.shuffle();
-  plain.shuffle();
+  Batches<TestType> batches{data, {5, Seed{1}, true, LastBatch::keep, both}};
+  Batches<TestType> plain{data, {5, Seed{1}}};
   CHECK(std::equal(batches.order().begin(), batches.order().end(), plain.order().begin()));
-  const Matrix<TestType> first = epoch(batches, 40);
-  CHECK(first == epoch(batches, 40));
+  const Matrix<TestType> first = all_of_pass(batches, 40);
   for (Index i = 0; i < 23; ++i) {  // of the right sample: its numbers, or zeros
     const Index sample = batches.order()[i];
     for (const TestType value : first.col(i)) {
       REQUIRE((value == 0 || (data.x().col(sample).array() == value).any()));
     }
   }
-
-  // Resumed between two epochs, and within one.
-  const auto state = batches.state();
-  batches.shuffle();
-  const Matrix<TestType> second = epoch(batches, 40);
+  const Matrix<TestType> second = all_of_pass(batches, 40);
   CHECK(first != second);
-  Batches<TestType> resumed{data, 5, Seed{2}, LastBatch::keep, both};
-  resumed.set_state(state);
-  resumed.shuffle();
-  CHECK(epoch(resumed, 40) == second);
-  resumed.set_state(batches.epoch_state());
-  resumed.shuffle();
-  CHECK(Matrix<TestType>{resumed.load(2).x} == second.middleCols(10, 5));
+
+  // Resumed between two passes, and within one.
+  Batches<TestType> resumed{data, {5, Seed{1}, true, LastBatch::keep, both}};
+  resumed.seek(1, 0);
+  CHECK(all_of_pass(resumed, 40) == second);
+  resumed.seek(1, 2);
+  CHECK(Matrix<TestType>{resumed.next()->x} == second.middleCols(10, 5));
+  resumed.seek(0, 0);
+  CHECK(all_of_pass(resumed, 40) == first);
 }
 
-TEST_CASE("augmentation differs from batch to batch, and from epoch to epoch in the set's own order",
-          "[augmentation]") {
+TEST_CASE("augmentation differs from batch to batch, and from pass to pass in the set's own order", "[augmentation]") {
   auto data = images<float>(20);
   for (Index i = 0; i < 20; ++i) data.mutable_x().col(i) = data.x().col(0);
-  Batches<float> batches{data, 10, Seed{1}, LastBatch::keep, both};
-  const Matrix<float> first = epoch(batches, 40);
+  Batches<float> batches{data, {10, Seed{1}, false, LastBatch::keep, both}};
+  const Matrix<float> first = all_of_pass(batches, 40);
   CHECK(first.leftCols(10) != first.rightCols(10));
-  batches.rewind();
-  const Matrix<float> second = epoch(batches, 40);
-  batches.rewind();
-  CHECK(second != epoch(batches, 40));
+  const Matrix<float> second = all_of_pass(batches, 40);
+  CHECK(second != first);
   CHECK(std::is_sorted(batches.order().begin(), batches.order().end()));
 }
 
@@ -138,7 +131,7 @@ TEST_CASE("augmentation refuses what is no image, or smaller than its padding", 
   const auto make = [](Shape shape, Augmentation augmentation) {
     Dataset<float> data{Matrix<float>::Zero(shape.size(), 3), Labels::Zero(3)};
     data.set_shape(shape);
-    Batches<float>{data, 2, Seed{}, LastBatch::keep, augmentation};
+    Batches<float>{data, {2, Seed{}, true, LastBatch::keep, augmentation}};
   };
   CHECK_NOTHROW(make({3, 4, 5}, {3, true}));
   CHECK_THAT(support::message_of<OptionError>([&] {

@@ -437,3 +437,59 @@ TEMPLATE_TEST_CASE("waiting for rows can be stopped, and goes on to the same bat
   CHECK(stream.test().x() == expected.test().x());
   ::close(ends[0]);
 }
+
+TEST_CASE("each n-th row is held back, in every pass, and the latest of them are for testing", "[stream]") {
+  const TemporaryFolder folder;
+  StreamOptions options = small();
+  options.test_every = 5;
+  options.test_rows = 10;
+  const auto path = folder.write("table", table(200));
+  Stream<float> stream{path, options};
+  for (int pass = 0; pass < 3; ++pass) {
+    const auto order = pass_over(stream);
+    REQUIRE(order.size() == 160);
+    REQUIRE(std::set<int>{order.begin(), order.end()}.size() == 160);
+    for (const int row : order) REQUIRE(row % 5 != 4);
+    const auto test = stream.test();
+    REQUIRE(test.size() == 10);
+    for (Index i = 0; i < 10; ++i) REQUIRE(test.x()(0, i) == static_cast<float>(154 + 5 * i));
+  }
+  options.test_every = 1;
+  CHECK_THROWS_WITH((Stream<float>{path, options}),
+                    ContainsSubstring("test_every must be 0, or 2 or more with test_rows"));
+  options.test_every = 5;
+  options.test_rows = 0;
+  CHECK_THROWS_AS((Stream<float>{path, options}), OptionError);
+}
+
+TEST_CASE("a stream tells what is known of it", "[stream]") {
+  const TemporaryFolder folder;
+  for (const int rows : {40, 44, 45, 46, 50}) {  // 10, 14, 15, 16 and 20 to train on
+    StreamOptions options = small();
+    options.last_batch = GENERATE(LastBatch::keep, LastBatch::drop);
+    const auto path = folder.write("table", table(rows));
+    Stream<float> stream{path, options};
+    CHECK(stream.info().name == path);
+    CHECK(stream.info().shape.size() == 2);
+    CHECK(stream.info().classes == 2);
+    CHECK(stream.info().repeatable);
+    CHECK(stream.info().batches == 0);
+    Index batches = 0;
+    while (stream.next() != nullptr) ++batches;
+    CHECK(stream.info().batches == batches);
+  }
+  std::istringstream text{table(50)};
+  Stream<float> once{text, small()};
+  CHECK_FALSE(once.info().repeatable);
+  CHECK(once.fingerprint() == 0);
+
+  const auto path = folder.write("table", table(2000));
+  Stream<float> stream{path, small()};
+  const auto known = stream.fingerprint();
+  CHECK(known != 0);
+  CHECK(stream.next() != nullptr);  // which is not read from for that
+  CHECK((Stream<float>{path, small()}.fingerprint()) == known);
+  std::string other = table(2000);
+  other[other.find("989")] = '8';
+  CHECK((Stream<float>{folder.write("other", other), small()}.fingerprint()) != known);
+}

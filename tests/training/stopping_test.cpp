@@ -212,7 +212,8 @@ TEST_CASE("early stopping compares without a floating-point exception", "[stoppi
   auto net = network();
   const auto data = support::rings(40);
   const FitOptions options = epochs(4);
-  Training<float> training{{}, net, data, options, 1};
+  const Batches<float> batches{data, options};
+  Training<float> training{{}, net, batches, options, 1};
   training.may_be_validated = true;
   training.validation.emplace();
   std::feclearexcept(FE_ALL_EXCEPT);

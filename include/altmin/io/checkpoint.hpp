@@ -1,9 +1,7 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,63 +37,25 @@ inline void require_same(const nlohmann::json& expected, const nlohmann::json& g
                     shown_json(got));
 }
 
-/// A hash of a data set, which other data are all but certain not to have: of every bit of its samples and their
-/// targets, or of samples spread evenly over it, the first among them, that make up some 16 million numbers. Never 0.
-template <class Scalar>
-std::uint64_t fingerprint(const Dataset<Scalar>& data) {
-  std::uint64_t hash = 0x9e3779b97f4a7c15;
-  const auto mix = [&](std::uint64_t word) {
-    hash = (hash ^ word) * 0xff51afd7ed558ccd;
-    hash ^= hash >> 32U;
-  };
-  const auto mix_all = [&](const auto* values, Index count) {
-    const auto size = static_cast<std::size_t>(count) * sizeof *values;
-    for (std::size_t done = 0; done < size; done += sizeof hash) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, reinterpret_cast<const char*>(values) + done, std::min(sizeof word, size - done));
-      mix(word);
-    }
-  };
-  const Index outputs = data.has_labels() ? 1 : data.targets().rows();
-  for (const Index size : {data.features(), outputs, data.size()}) mix(static_cast<std::uint64_t>(size));
-  constexpr Index most = Index{1} << 24U;
-  const Index count = std::min(data.size(), std::max<Index>(most / std::max<Index>(data.features() + outputs, 1), 1));
-  for (Index i = 0; i < count; ++i) {
-    const Index sample = i * data.size() / count;
-    mix_all(data.x().data() + sample * data.features(), data.features());
-    if (data.has_labels()) {
-      mix(static_cast<std::uint64_t>(data.y()[sample]));
-    } else {
-      mix_all(data.targets().data() + sample * outputs, outputs);
-    }
-  }
-  return hash == 0 ? 1 : hash;
-}
-
-/// Of data that are in memory, once.
-template <class Scalar>
-void take_fingerprint(Training<Scalar>& training) {
-  if (training.fingerprint == 0 && training.data.size() > 0) training.fingerprint = fingerprint(training.data);
-}
-
 /// What a run that continues must have in common with the one that stopped, besides the network.
 template <class Scalar>
 nlohmann::json place_in_data(const Training<Scalar>& training) {
-  auto json = options_to_json(training.options);
-  json.erase("epochs");
-  json.erase("tolerated_failures");
-  json["samples"] = training.data.size();
-  if (training.fingerprint != 0) json["data"] = training.fingerprint;
+  nlohmann::json json;
+  JsonWriter writer{json};
+  const_cast<BatchSource<Scalar>&>(training.source).visit(writer);  // a writer changes nothing
+  const std::uint64_t fingerprint = training.source.fingerprint();
+  if (fingerprint != 0) json["data"] = fingerprint;
   return json;
 }
 
 /// Throws OptionError where two places in data differ. The data's fingerprint is compared where both have one: files of
-/// earlier versions, and runs on a stream that can be read only once, have none. Earlier files also lack the
-/// augmentation: there was none.
+/// earlier versions, and runs on a source that can be read only once, have none. Earlier files also lack the number of
+/// features, and the earliest ones the augmentation: there was none.
 inline void require_same_place(nlohmann::json expected, nlohmann::json got, const std::string& path) {
   if (got.is_object() && expected.contains("augmentation")) {
     got.emplace("augmentation", options_to_json(Augmentation{}));
   }
+  if (got.is_object() && !got.contains("features")) expected.erase("features");
   const auto take = [](nlohmann::json& place) {
     const nlohmann::json data = place.is_object() ? place.value("data", nlohmann::json{}) : nlohmann::json{};
     if (place.is_object()) place.erase("data");
@@ -128,7 +88,7 @@ struct Checkpoint {
   void begin(Training<Scalar>& training) const {
     detail::require_option(every_steps >= 0, "Checkpoint: every_steps", "must be 0 or more", double(every_steps));
     OutputFile{path}.require_writable();
-    detail::take_fingerprint(training);
+    training.source.fingerprint();  // of the data as they are now
   }
   template <class Scalar>
   void after_step(Training<Scalar>& training) const {
@@ -181,7 +141,6 @@ struct Resume {
     const auto fit = notes.find("fit");
     if (fit != notes.end()) {
       const auto place = detail::parse_json(fit->second, path + ": fit");
-      detail::take_fingerprint(training);
       detail::require_same_place(detail::place_in_data(training), place, path);
     }
     if (progress.epoch > training.options.epochs) {

@@ -15,8 +15,10 @@
 #include "altmin/core/error.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
-#include "altmin/data/batches.hpp"
+#include "altmin/data/batch.hpp"
+#include "altmin/data/batch_source.hpp"
 #include "altmin/data/dataset.hpp"
+#include "altmin/data/fingerprint.hpp"
 #include "altmin/data/running_standardizer.hpp"
 #include "altmin/parallel/bounded_queue.hpp"
 #include "altmin/readers/csv.hpp"
@@ -29,6 +31,7 @@ struct StreamOptions {
   Index batch_size = 200;   ///< samples a batch; 1 to 2^32 - 1
   Index reservoir = 10000;  ///< rows among which the next one is drawn; 1 or more, 1: the order of the table
   Index test_rows = 0;      ///< so many of the last rows are for testing; 0 or more
+  Index test_every = 0;     ///< of the test rows: 0: they are the last ones; n: the last ones of each n-th row
   Index limit = 0;          ///< so many of the first rows are for training, the others pass by; 0: all
   bool standardize = true;  ///< whether features are standardized, see RunningStandardizer
   Seed seed{};              ///< of what is drawn
@@ -40,6 +43,7 @@ struct StreamOptions {
     visit("batch_size", self.batch_size...);
     visit("reservoir", self.reservoir...);
     visit("test_rows", self.test_rows...);
+    visit("test_every", self.test_every...);
     visit("limit", self.limit...);
     visit("standardize", self.standardize...);
     visit("seed", self.seed...);
@@ -163,12 +167,13 @@ RowSource<Scalar> csv_rows(const Source& source, const CsvOptions& options = {})
 /// therefore, before it is given.
 ///
 /// Nothing of the test rows reaches a batch: a row is trained on, and observed by the standardizer, once `test_rows`
-/// more have come. In the first pass features are standardized by what has come so far; from the second on, by all
-/// training rows.
+/// more have come; or, with `test_every`, each n-th row is not trained on, and the latest `test_rows` of them are held
+/// back, which suits a stream without end. In the first pass features are standardized by what has come so far; from
+/// the second on, by all training rows.
 ///
 /// A stream may be moved, and then only assigned to or destroyed: all that reads from it throws an Error.
 template <class Scalar>
-class Stream {
+class Stream : public BatchSource<Scalar> {
  public:
   /// Opens the source. Throws OptionError for an option out of its range, DataError and OptionError as CsvReader does;
   /// what is wrong with later rows is thrown by next().
@@ -187,6 +192,8 @@ class Stream {
     require(options_.reservoir >= 1 && options_.reservoir <= most, "reservoir", "must be 1 to 2^32 - 1",
             options_.reservoir);
     require(options_.test_rows >= 0, "test_rows", "must be 0 or more", options_.test_rows);
+    require(options_.test_every == 0 || (options_.test_every >= 2 && options_.test_rows > 0), "test_every",
+            "must be 0, or 2 or more with test_rows", options_.test_every);
     require(options_.limit >= 0, "limit", "must be 0 or more", options_.limit);
     table_ = std::make_unique<detail::RowThread<Scalar>>(source_.open());
     const RowReader<Scalar>& reader = table_->reader();
@@ -208,7 +215,7 @@ class Stream {
   /// The next batch, valid until the next call; null at the end of a pass, or as set_stop() says. Throws DataError for
   /// a bad row (see CsvOptions::bad_rows), where all rows are held back for testing, in a second pass over what is no
   /// file, and for a file that has other features than before, or fewer rows.
-  const Batch<Scalar>* next() {
+  const Batch<Scalar>* next() override {
     require_table();
     if (between_passes_) begin_pass(pass_);
     if (!std::exchange(stopped_, false)) drawn_.size = 0;
@@ -244,9 +251,13 @@ class Stream {
     return {std::move(rows.x), std::move(rows.targets)};
   }
 
-  /// Goes to where batch number `batch` of a pass is next, by reading all that comes before.
-  void seek(Index pass, Index batch) {
+  /// Whether the last call of next() returned null as set_stop() says.
+  bool stopped() const override { return stopped_; }
+
+  /// Goes to where batch number `batch` of a pass is next, by reading all that comes before; is not stopped.
+  void seek(Index pass, Index batch) override {
     require_table();
+    const auto stop = std::exchange(stop_, {});
     if (train_rows_ < 0 || pass == 0) {
       begin_pass(0);
       while (pass > 0 && next() != nullptr) {
@@ -258,6 +269,37 @@ class Stream {
       throw DataError(source_.name + ": expected more than " + detail::text(batch) + " batches in pass " +
                       detail::text(pass) + ", got " + detail::text(i));
     }
+    stop_ = stop;
+  }
+
+  /// Batches are known from the end of the first pass on.
+  SourceInfo info() const override {
+    SourceInfo info;
+    info.name = source_.name();
+    info.shape = Shape{features()};
+    info.classes = classes();
+    info.smallest_batch = options_.batch_size == 1 ? 1 : 0;
+    info.repeatable = source_.repeatable();
+    if (train_rows_ < 0) return info;
+    const Index rest = train_rows_ % options_.batch_size;
+    const Index joined = train_rows_ > options_.batch_size ? 1 : 0;  // a last row to the batch before it
+    info.batches = train_rows_ / options_.batch_size;
+    if (options_.last_batch == LastBatch::keep && rest > joined) ++info.batches;
+    return info;
+  }
+
+  void visit(FieldVisitor& visitor) override { visit_fields(visitor, options_); }
+
+  /// Of the first rows, where the source can be read again; 0 where it cannot.
+  std::uint64_t fingerprint() const override {
+    if (fingerprint_ == 0 && source_.repeatable()) {
+      Rows first{features(), 1024};
+      detail::RowThread<Scalar> table{source_, csv_};
+      for (Row row = table.next({}); row && first.size < 1024; row = table.next({})) first.push(*row.rows, row.place);
+      fingerprint_ =
+          detail::fingerprint(Dataset<Scalar>{first.x.leftCols(first.size), first.y.head(first.size), csv_.classes});
+    }
+    return fingerprint_;
   }
 
   Index features() const { return features_; }
@@ -304,7 +346,7 @@ class Stream {
       standardizer_ = RunningStandardizer<Scalar>{features()};
     }
     pass_ = pass;
-    batch_number_ = taken_ = reservoir_.size = 0;
+    batch_number_ = taken_ = rows_read_ = reservoir_.size = 0;
     stopped_ = false;
     random_ = Random{options_.seed, random_stream + static_cast<std::uint64_t>(pass)};
     between_passes_ = false;
@@ -362,7 +404,7 @@ class Stream {
     Row row;
     do {
       fresh_ = false;
-      row = first ? next_released() : table_row();
+      row = first ? next_released() : next_of_pass();
     } while (row && taken_ == most);
     if (!row) return {};
     ++taken_;
@@ -370,8 +412,24 @@ class Stream {
     return row;
   }
 
+  /// The next row of a pass after the first one that may be trained on.
+  Row next_of_pass() {
+    Row row = table_row();
+    while (row && is_every_nth()) row = table_row();
+    return row;
+  }
+
+  /// Whether the row that was read last is for testing as one of each n.
+  bool is_every_nth() const { return options_.test_every > 0 && rows_read_ % options_.test_every == 0; }
+
   /// The next row of the table.
   Row table_row() {
+    const Row row = read_row();
+    if (row) ++rows_read_;
+    return row;
+  }
+
+  Row read_row() {
     if (!stop_) return table_->next({});
     return table_->next([this] { return stopped_ = stop_(); });
   }
@@ -379,15 +437,22 @@ class Stream {
   /// The next row that has as many behind it as there are for testing.
   Row next_released() {
     Row row = table_row();
-    while (row && held_back_.size < options_.test_rows) {
-      held_back_.push(*row.rows, row.place);
+    while (row && (options_.test_every > 0 ? is_every_nth() : held_back_.size < options_.test_rows)) {
+      hold_back(row);
       row = table_row();
     }
+    if (options_.test_every > 0) return row;
     if (!row || options_.test_rows == 0) return row;
     passing_.set(0, held_back_, oldest_);
+    hold_back(row);
+    return {&passing_, 0};
+  }
+
+  /// In the place of the oldest one, where there are enough.
+  void hold_back(const Row& row) {
+    if (held_back_.size < options_.test_rows) return held_back_.push(*row.rows, row.place);
     held_back_.set(oldest_, *row.rows, row.place);
     oldest_ = (oldest_ + 1) % options_.test_rows;
-    return {&passing_, 0};
   }
 
   void require_table() const {
@@ -413,6 +478,8 @@ class Stream {
   Index batch_number_ = 0;
   bool between_passes_ = false;
   std::function<bool()> stop_;
+  Index rows_read_ = 0;  // of the table, in this pass
+  mutable std::uint64_t fingerprint_ = 0;
   bool stopped_ = false;   // the last call of next() was stopped, within a batch
   Index taken_ = 0;        // rows to train on, of this pass
   Index train_rows_ = -1;  // of each pass; -1 in the first one

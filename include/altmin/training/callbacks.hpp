@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <ostream>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/function_ref.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/training/fit.hpp"
 #include "altmin/training/metrics.hpp"
@@ -17,16 +19,28 @@
 
 namespace altmin {
 
-/// Evaluates the network on another data set (borrowed) after each epoch, for the callbacks that come after it in the
-/// call of fit(): they find the metrics in their argument, as t.validation.
+/// Evaluates the network on samples that it is not trained on, after each epoch and, if `every_steps` is above 0, after
+/// every so many steps: for the callbacks that come after it in the call of fit(), which find the metrics in their
+/// argument, as t.validation.
+///
+///     fit(net, data.train, options, Validation{data.test}, ProgressBar{std::cerr});
+///     fit(net, stream, options, Validation<float>{[&] { return stream.test(); }, 1000}, ProgressBar{std::cerr});
 template <class Scalar>
 class Validation {
  public:
-  explicit Validation(const Dataset<Scalar>& data) : data_{&data} {}
-  Validation(Dataset<Scalar>&&) = delete;  // it would not live on
+  /// On a data set (borrowed).
+  explicit Validation(const Dataset<Scalar>& data, Index every_steps = 0)
+      : Validation{[&data](auto use) { use(data); }, &data, every_steps} {}
+  explicit Validation(Dataset<Scalar>&&, Index = 0) = delete;  // it would not live on
 
-  /// Throws what evaluate() does for data that it cannot evaluate.
+  /// On what a function returns each time, such as the rows that a stream holds back.
+  explicit Validation(std::function<Dataset<Scalar>()> held_out, Index every_steps = 0)
+      : Validation{[held_out = std::move(held_out)](auto use) { use(held_out()); }, nullptr, every_steps} {}
+
+  /// Throws what evaluate() does for a data set that it cannot evaluate.
   void begin(Training<Scalar>& training) const {
+    detail::require_option(every_steps_ >= 0, "Validation: every_steps", "must be 0 or more", double(every_steps_));
+    if (data_ == nullptr) return;
     if (data_->size() == 0) throw DataError("Validation: expected at least 1 sample, got an empty data set");
     try {
       detail::require_fits(training.net, *data_);
@@ -38,19 +52,30 @@ class Validation {
     training.validated_by_targets = !data_->has_labels();
   }
 
-  void after_epoch(Training<Scalar>& training) const { training.validation = evaluate(training.net, *data_); }
+  void after_step(Training<Scalar>& training) const {
+    if (every_steps_ > 0 && training.step % every_steps_ == 0) after_epoch(training);
+  }
+  void after_epoch(Training<Scalar>& training) const {
+    with_data_([&](const Dataset<Scalar>& data) { training.validation = evaluate(training.net, data); });
+  }
 
  private:
-  const Dataset<Scalar>* data_;
+  using WithData = std::function<void(FunctionRef<void(const Dataset<Scalar>&)>)>;
+  Validation(WithData with_data, const Dataset<Scalar>* data, Index every_steps)
+      : with_data_{std::move(with_data)}, data_{data}, every_steps_{every_steps} {}
+
+  WithData with_data_;
+  const Dataset<Scalar>* data_;  // that is known before training; null: none is
+  Index every_steps_;
 };
 
-/// Keeps what happened in each epoch.
+/// Keeps what happened in each epoch, and how the network did at each validation within one.
 class History {
  public:
   struct Epoch {
-    int epoch = 0;                                                          ///< 1, 2, ...
+    int epoch = 0;                                                          ///< completed
     Index steps = 0;                                                        ///< taken so far
-    double loss = std::numeric_limits<double>::quiet_NaN();                 ///< mean training loss of the epoch
+    double loss = std::numeric_limits<double>::quiet_NaN();                 ///< mean training loss of the epoch so far
     double seconds = std::numeric_limits<double>::quiet_NaN();              ///< of training so far, by this fit()
     double validation_loss = std::numeric_limits<double>::quiet_NaN();      ///< not a number without a Validation
     double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< the same; also for regression
@@ -72,15 +97,21 @@ class History {
   const std::vector<Epoch>& epochs() const { return epochs_; }
 
   template <class Scalar>
+  void after_step(const Training<Scalar>& training) {
+    if (training.validation) after_epoch(training);
+  }
+
+  template <class Scalar>
   void after_epoch(const Training<Scalar>& training) {
+    if (!epochs_.empty() && epochs_.back().steps == training.step) epochs_.pop_back();  // validated by its last step
     epochs_.push_back({training.epoch, training.step, training.loss(), training.seconds});
     if (!training.validation) return;
     epochs_.back().validation_loss = training.validation->loss;
     epochs_.back().validation_accuracy = training.validation->accuracy;
   }
 
-  /// Comma-separated values, a line each epoch below a line of names; what is not known is left empty. Numbers read
-  /// back exactly.
+  /// Comma-separated values, a line for each of them below a line of names; what is not known is left empty. Numbers
+  /// read back exactly.
   template <class Traits>
   void write_csv(std::basic_ostream<char, Traits>& out) const {
     const auto cell = [](double value) { return "," + (std::isnan(value) ? std::string{} : detail::number(value)); };
@@ -96,12 +127,13 @@ class History {
 };
 
 /// Shows on a stream (borrowed) how training goes: the running epoch as a bar that is redrawn in place, ten times a
-/// second at most, and a line for each completed one. Place it after a Validation to have its metrics in that line.
+/// second at most, and a line for each completed one and each validation. Where the length of an epoch is not known,
+/// rows are counted instead. Place it after a Validation to have its metrics in that line.
 class ProgressBar {
  public:
   enum class Style {
     bar,   ///< for a terminal
-    lines  ///< completed epochs alone, for a file
+    lines  ///< completed epochs and validations alone, for a file
   };
 
   explicit ProgressBar(std::ostream& out, Style style = Style::bar) : out_{&out}, style_{style} {}
@@ -117,6 +149,7 @@ class ProgressBar {
   template <class Scalar>
   void begin(const Training<Scalar>& training) {
     start_ = training;
+    samples_ = 0;
     drawn_ = -1;
   }
 
@@ -140,23 +173,25 @@ class ProgressBar {
     return "epoch " + detail::right(detail::text(number), all.size()) + "/" + all;
   }
 
-  /// Seconds a step, on the average of this fit().
-  template <class Scalar>
-  double pace(const Training<Scalar>& training) const {
-    return training.seconds / static_cast<double>(std::max<Index>(training.step - start_.step, 1));
+  /// "  accuracy 97.10 %, validation loss 0.09".
+  static std::string metrics(const Metrics& validation) {
+    std::string text = "  ";
+    if (!std::isnan(validation.accuracy)) text += "accuracy " + detail::percent(validation.accuracy) + ", ";
+    if (!std::isnan(validation.auc)) text += "AUC " + detail::fixed(validation.auc, 4) + ", ";
+    return text + "validation loss " + detail::number(validation.loss, 4);
   }
 
+  /// Samples a second, on the average of this fit().
   template <class Scalar>
   std::string rate(const Training<Scalar>& training) const {
-    const auto samples = static_cast<double>(std::min(training.options.batch_size, training.data.size()));
-    return detail::fixed(samples / pace(training), 0) + " samples/s";
+    return detail::fixed(static_cast<double>(samples_) / training.seconds, 0);
   }
 
   template <class Scalar>
   double seconds_left(const Training<Scalar>& training) const {
+    const double pace = training.seconds / static_cast<double>(std::max<Index>(training.step - start_.step, 1));
     const double epochs = training.options.epochs - training.epoch;
-    return pace(training) *
-           (epochs * static_cast<double>(training.steps_per_epoch) - static_cast<double>(training.batch));
+    return pace * (epochs * static_cast<double>(training.steps_per_epoch) - static_cast<double>(training.batch));
   }
 
   /// "2:05".
@@ -164,6 +199,19 @@ class ProgressBar {
     const auto whole = static_cast<Index>(std::min(seconds, 1e9) + 0.5);
     const std::string rest = detail::text(whole % 60);
     return detail::text(whole / 60) + ":" + std::string(2 - rest.size(), '0') + rest;
+  }
+
+  /// What is known at a validation, and at the end of an epoch: its number, loss, metrics and rate.
+  template <class Scalar>
+  std::string summary(const Training<Scalar>& training, int number) const {
+    const std::string loss = "  loss " + detail::figure(training.loss(), 4);
+    const std::string validation = training.validation ? metrics(*training.validation) : std::string{};
+    if (training.steps_per_epoch == 0) {
+      return epoch(training, number) + "  " + detail::text(training.samples) + " rows" + loss + "  " + rate(training) +
+             " rows/s" + validation;
+    }
+    return epoch(training, number) + loss + validation + "  " + rate(training) + " samples/s  " +
+           clock(training.seconds);
   }
 
   template <class Traits>
@@ -185,34 +233,35 @@ class ProgressBar {
   std::ostream* out_;
   Style style_;
   Progress start_;         // where this fit() began
+  Index samples_ = 0;      // of this fit()
   double drawn_ = 0;       // when, in seconds of training
   std::size_t width_ = 0;  // of the line that is not ended
 };
 
 template <class Scalar>
 void ProgressBar::after_step(const Training<Scalar>& training) {
+  samples_ += training.current->size();
+  if (training.validation) {
+    replace_line(*out_, summary(training, training.epoch + 1));
+    end_line(*out_);
+    return;
+  }
   if (style_ == Style::lines || training.seconds - drawn_ < 0.1) return;
   drawn_ = training.seconds;
+  if (training.steps_per_epoch == 0) return replace_line(*out_, summary(training, training.epoch + 1));
   constexpr int cells = 24;
   const double fraction = static_cast<double>(training.batch) / static_cast<double>(training.steps_per_epoch);
-  const auto full = static_cast<std::size_t>(cells * fraction);
+  const auto full = static_cast<std::size_t>(cells * std::min(fraction, 1.0));
   std::string line = epoch(training, training.epoch + 1) + "  [" + std::string(full, '=') +
                      std::string(cells - full, ' ') + "] " + detail::right(detail::fixed(100 * fraction, 0), 3) +
-                     " %  loss " + detail::figure(training.loss(), 4) + "  " + rate(training) + "  " +
+                     " %  loss " + detail::figure(training.loss(), 4) + "  " + rate(training) + " samples/s  " +
                      clock(seconds_left(training)) + " left";
   replace_line(*out_, line);
 }
 
 template <class Scalar>
 void ProgressBar::after_epoch(const Training<Scalar>& training) {
-  std::string line = epoch(training, training.epoch) + "  loss " + detail::figure(training.loss(), 4);
-  if (training.validation) {
-    line += "  validation loss " + detail::number(training.validation->loss, 4);
-    if (!std::isnan(training.validation->accuracy)) {
-      line += ", accuracy " + detail::percent(training.validation->accuracy);
-    }
-  }
-  replace_line(*out_, line + "  " + rate(training) + "  " + clock(training.seconds));
+  replace_line(*out_, summary(training, training.epoch));
   end_line(*out_);
 }
 

@@ -11,9 +11,8 @@
 
 #include "altmin/core/error.hpp"
 #include "altmin/core/function_ref.hpp"
-#include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
-#include "altmin/data/augmentation.hpp"
+#include "altmin/data/batch_source.hpp"
 #include "altmin/data/batches.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/network/network.hpp"
@@ -22,37 +21,27 @@
 
 namespace altmin {
 
-/// How fit() goes through the data.
-struct FitOptions {
-  int epochs = 10;                         ///< passes over the data in all; 0 or more
-  Index batch_size = 200;                  ///< samples a step; 1 or more, 2 or more with batch normalization
-  Seed seed{};                             ///< of the order of the samples
-  bool shuffle = true;                     ///< a new order each epoch; false: always the data set's own
-  LastBatch last_batch = LastBatch::keep;  ///< whether an epoch's last batch may be smaller
-  Index tolerated_failures = 0;            ///< steps that may fail (see Status) before training ends; 0 or more
-  Augmentation augmentation{};             ///< of the images in each batch
+/// How long fit() trains, and, for a data set, on what batches; any other source has batches of its own.
+struct FitOptions : BatchOptions {
+  int epochs = 10;               ///< passes over the source in all; 0 or more, 1 at most if it is not repeatable
+  Index tolerated_failures = 0;  ///< steps that may fail (see Status) before training ends; 0 or more
 
   template <class Visit, class... Self>
   static void fields(Visit&& visit, Self&... self) {
     visit("epochs", self.epochs...);
-    visit("batch_size", self.batch_size...);
-    visit("seed", self.seed...);
-    visit("shuffle", self.shuffle...);
-    visit("last_batch", self.last_batch...);
+    BatchOptions::fields(visit, self...);
     visit("tolerated_failures", self.tolerated_failures...);
-    visit("augmentation", self.augmentation...);
   }
 };
 
 /// How far training has come: with the network, all that it needs to continue from there.
 struct Progress {
-  int epoch = 0;            ///< epochs completed
-  Index batch = 0;          ///< batches of the present epoch that have been used
-  Index step = 0;           ///< steps taken
-  Index failed_steps = 0;   ///< of these, the ones that moved no weight
-  Index samples = 0;        ///< trained on in this epoch or, between two epochs, in the last one
-  double loss_sum = 0;      ///< of these samples
-  std::uint64_t order = 0;  ///< the random state that the order of this epoch, or of the next one, is drawn from
+  int epoch = 0;           ///< epochs completed: passes over the source
+  Index batch = 0;         ///< batches of the present epoch that have been used
+  Index step = 0;          ///< steps taken
+  Index failed_steps = 0;  ///< of these, the ones that moved no weight
+  Index samples = 0;       ///< trained on in this epoch or, between two epochs, in the last one
+  double loss_sum = 0;     ///< of these samples
 
   /// Mean training loss of these samples, each as it was at its step; not a number before the first.
   double loss() const {
@@ -67,7 +56,6 @@ struct Progress {
     visit("failed_steps", self.failed_steps...);
     visit("samples", self.samples...);
     visit("loss_sum", self.loss_sum...);
-    visit("order", self.order...);
   }
 };
 
@@ -75,13 +63,13 @@ struct Progress {
 template <class Scalar>
 struct Training : Progress {
   Network<Scalar>& net;
-  const Dataset<Scalar>& data;
+  const BatchSource<Scalar>& source;
   const FitOptions& options;
-  Index steps_per_epoch;
-  std::uint64_t fingerprint = 0;        ///< of the data, set by Checkpoint and Resume; 0: unknown
-  double seconds = 0;                   ///< of training by this fit(), callbacks left out
-  StepReport last{};                    ///< of the last step
-  std::optional<Metrics> validation{};  ///< of this epoch, once a Validation has been called
+  Index steps_per_epoch;                   ///< 0 where the source does not tell
+  const Batch<Scalar>* current = nullptr;  ///< the batch of a step, during before_step() and after_step()
+  double seconds = 0;                      ///< of training by this fit(), callbacks left out
+  StepReport last{};                       ///< of the last step
+  std::optional<Metrics> validation{};     ///< of this moment, once a Validation has been called
   /// During begin(): whether a callback before the present one may set `validation`, as one of its hooks takes a
   /// Training<Scalar>& that is not const.
   bool may_be_validated = false;
@@ -97,6 +85,7 @@ struct Stop {
 enum class FitEnd {
   completed,    ///< all epochs are done
   callback,     ///< a callback ended training
+  stopped,      ///< the source was stopped while it waited for data
   failed_step,  ///< a step moved no weight, and no more failures are tolerated
 };
 
@@ -121,6 +110,8 @@ namespace detail {
 template <class Callback, class T>
 using BeginAnswer = decltype(std::declval<Callback&>().begin(std::declval<T>()));
 template <class Callback, class T>
+using BeforeStepAnswer = decltype(std::declval<Callback&>().before_step(std::declval<T>()));
+template <class Callback, class T>
 using StepAnswer = decltype(std::declval<Callback&>().after_step(std::declval<T>()));
 template <class Callback, class T>
 using EpochAnswer = decltype(std::declval<Callback&>().after_epoch(std::declval<T>()));
@@ -136,14 +127,15 @@ constexpr bool has_hook<Answer, Callback, T, std::void_t<Answer<Callback, T>>> =
 
 /// Whether a hook may set `validation`: it cannot take a temporary object.
 template <class Callback, class T>
-constexpr bool may_validate = (has_hook<StepAnswer, Callback, T&> && !has_hook<StepAnswer, Callback, T>) ||
+constexpr bool may_validate = (has_hook<BeforeStepAnswer, Callback, T&> && !has_hook<BeforeStepAnswer, Callback, T>) ||
+                              (has_hook<StepAnswer, Callback, T&> && !has_hook<StepAnswer, Callback, T>) ||
                               (has_hook<EpochAnswer, Callback, T&> && !has_hook<EpochAnswer, Callback, T>) ||
                               (has_hook<CallAnswer, Callback, T&> && !has_hook<CallAnswer, Callback, T>);
 
 template <class Callback, class T>
-constexpr bool is_callback =
-    has_hook<BeginAnswer, Callback, T> || has_hook<StepAnswer, Callback, T> || has_hook<EpochAnswer, Callback, T> ||
-    has_hook<CallAnswer, Callback, T> || has_hook<EndAnswer, Callback, T>;
+constexpr bool is_callback = has_hook<BeginAnswer, Callback, T> || has_hook<BeforeStepAnswer, Callback, T> ||
+                             has_hook<StepAnswer, Callback, T> || has_hook<EpochAnswer, Callback, T> ||
+                             has_hook<CallAnswer, Callback, T> || has_hook<EndAnswer, Callback, T>;
 
 /// What is to be called: the callback itself, or what an optional one holds, null for nothing.
 template <class Callback>
@@ -176,6 +168,7 @@ class CallbackRef {
     if (hooks_.may_validate) t.may_be_validated = true;
     return reason;
   }
+  std::string before_step(Training<Scalar>& t) const { return call(hooks_.before_step, t); }
   std::string after_step(Training<Scalar>& t) const { return call(hooks_.after_step, t); }
   std::string after_epoch(Training<Scalar>& t) const { return call(hooks_.after_epoch, t); }
   void end(Training<Scalar>& t, const FitReport& report) const {
@@ -186,6 +179,7 @@ class CallbackRef {
   using Hook = std::string (*)(void*, Training<Scalar>&, int);
   struct Hooks {
     Hook begin = nullptr;
+    Hook before_step = nullptr;
     Hook after_step = nullptr;
     Hook after_epoch = nullptr;
     void (*end)(void*, Training<Scalar>&, const FitReport&) = nullptr;
@@ -220,6 +214,11 @@ class CallbackRef {
         return reason([&] { return static_cast<Callback*>(object)->begin(t); }, number);
       };
     }
+    if constexpr (has_hook<BeforeStepAnswer, Callback, T&>) {
+      result.before_step = [](void* object, T& t, int number) {
+        return reason([&] { return static_cast<Callback*>(object)->before_step(t); }, number);
+      };
+    }
     if constexpr (has_hook<StepAnswer, Callback, T&>) {
       result.after_step = [](void* object, T& t, int number) {
         return reason([&] { return static_cast<Callback*>(object)->after_step(t); }, number);
@@ -245,23 +244,45 @@ class CallbackRef {
   Hooks hooks_;
 };
 
-/// What can be known before the first step.
+/// Throws OptionError or ShapeError or DataError for what can be known before the first step.
 template <class Scalar>
-void check_fit(const Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options) {
+void check_fit(const Network<Scalar>& net, const BatchSource<Scalar>& source, const FitOptions& options) {
   require_option(options.epochs >= 0, "FitOptions: epochs", "must be 0 or more", options.epochs);
-  require_option(options.batch_size >= 1, "FitOptions: batch_size", "must be 1 or more", double(options.batch_size));
   require_option(options.tolerated_failures >= 0, "FitOptions: tolerated_failures", "must be 0 or more",
                  double(options.tolerated_failures));
-  if (data.size() == 0) throw DataError("fit: expected at least 1 sample, got an empty data set");
-  const bool single =
-      options.batch_size == 1 || (options.last_batch == LastBatch::keep && data.size() % options.batch_size == 1);
-  for (Index i = 0; single && i < net.layers().size(); ++i) {
-    if (!net.layers()[i].traits().couples_samples) continue;
-    throw OptionError("FitOptions: batch_size " + text(options.batch_size) + " leaves a batch of 1 sample of " +
-                      text(data.size()) + ", and layer " + text(i) + " (" + net.layers()[i].name() +
-                      ") needs at least 2: choose another size, or LastBatch::drop");
+  const Dataset<Scalar>* data = source.dataset();
+  if (data != nullptr && data->size() == 0) throw DataError("fit: expected at least 1 sample, got an empty data set");
+  const SourceInfo info = source.info();
+  if (options.epochs > 1 && !info.repeatable) {
+    throw OptionError("FitOptions: epochs must be at most 1, as " + info.name + " can be read only once, got " +
+                      text(options.epochs));
   }
-  require_fits(net, data);  // each step checks its batch, but names a sample by its place there alone
+  for (Index i = 0; info.smallest_batch == 1 && i < net.layers().size(); ++i) {
+    if (!net.layers()[i].traits().couples_samples) continue;
+    throw OptionError("fit: " + info.name + " has a batch of 1 sample, and layer " + text(i) + " (" +
+                      net.layers()[i].name() + ") needs at least 2: choose another batch size, or LastBatch::drop");
+  }
+  if (data != nullptr) return require_fits(net, *data);  // each step checks its batch, but names a sample by its place
+  const Index features = net.layers().input().size();
+  if (info.shape.size() > 0 && info.shape.size() != features) {
+    throw ShapeError("fit: " + info.name + ": expected " + text(features) +
+                     " features, as the network has inputs, got " + text(info.shape.size()));
+  }
+  if (info.classes == 0) return;
+  const int largest = static_cast<int>(info.classes) - 1;
+  try {
+    net.loss()->check(net.layers().output().size(), Target<Scalar>{&largest, 1});
+  } catch (const Error& error) {
+    throw DataError("fit: " + info.name + " has " + text(info.classes) +
+                    " classes, and the network another output: " + error.what());
+  }
+}
+
+/// Throws OptionError for options that a source which makes its own batches would ignore.
+inline void require_no_batch_options(const BatchOptions& options, const std::string& source) {
+  if (equal(options, BatchOptions{})) return;
+  throw OptionError("FitOptions: batch_size, seed, shuffle, last_batch and augmentation are those of a data set: " +
+                    std::string("expected their defaults for ") + source + ", which has batches of its own");
 }
 
 /// Unless training ends without an exception, gives a network back the scales of its rates and of mu: a schedule that
@@ -289,62 +310,69 @@ class ScaleGuard {
 
 /// Runs the epochs; `proceed(hook)` calls a hook of all callbacks, and says whether none of them ends training.
 template <class Scalar>
-void run_epochs(Training<Scalar>& training, FitReport& report,
+void run_epochs(Training<Scalar>& training, BatchSource<Scalar>& source, FitReport& report,
                 FunctionRef<bool(std::string (CallbackRef<Scalar>::*)(Training<Scalar>&) const)> proceed) {
   using Clock = std::chrono::steady_clock;
   using Callback = CallbackRef<Scalar>;
   const FitOptions& options = training.options;
-  Batches<Scalar> batches{training.data, options.batch_size, options.seed, options.last_batch, options.augmentation};
-  training.steps_per_epoch = batches.count();
-  training.order = batches.state();
+  Communicator* const communicator = training.net.communicator();
+  const auto add_seconds_since = [&](Clock::time_point start) {
+    training.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+  };
   if (!proceed(&Callback::begin)) return;
   begin_as_rank_0(training.net, static_cast<Progress&>(training));
-  batches.set_state(training.order);
+  if (training.epoch < options.epochs) source.seek(training.epoch, training.batch);
   while (training.epoch < options.epochs) {
-    training.validation.reset();
     if (training.batch == 0) {
       training.samples = 0;
       training.loss_sum = 0;
     }
-    if (options.shuffle) {
-      batches.shuffle();
-    } else {
-      batches.rewind();
-    }
-    while (training.batch < batches.count()) {
-      const auto start = Clock::now();
-      const auto batch = batches.load(training.batch);
-      const auto share = share_of(batch, training.net.communicator());
-      training.last =
-          training.data.has_labels() ? training.net.step(share.x, share.y) : training.net.step(share.x, share.targets);
-      training.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    for (;;) {
+      training.validation.reset();
+      auto start = Clock::now();
+      training.current = next_on_ranks(source, training.steps_per_epoch, communicator, report.reason);
+      add_seconds_since(start);
+      if (training.current == nullptr) break;
+      if (!proceed(&Callback::before_step)) return;
+      start = Clock::now();
+      const auto share = share_of(*training.current, communicator);
+      training.last = training.current->y.size() > 0 ? training.net.step(share.x, share.y)
+                                                     : training.net.step(share.x, share.targets);
+      add_seconds_since(start);
       ++training.batch;
       ++training.step;
       if (training.last) {
-        training.samples += batch.size();
-        training.loss_sum += training.last.loss * static_cast<double>(batch.size());
+        training.samples += training.current->size();
+        training.loss_sum += training.last.loss * static_cast<double>(training.current->size());
       } else if (++training.failed_steps > options.tolerated_failures) {
         report.end = FitEnd::failed_step;
         report.reason = "step " + text(training.step) + ": " + to_string(training.last.status);
       }
       if (!proceed(&Callback::after_step)) return;
     }
+    if (!report.reason.empty()) {
+      report.end = FitEnd::stopped;
+      return;
+    }
+    if (training.batch == 0) {
+      throw DataError("fit: " + source.info().name + ": expected at least one batch, got none in pass " +
+                      text(training.epoch));
+    }
     ++training.epoch;
     training.batch = 0;
-    training.order = batches.state();
     if (!proceed(&Callback::after_epoch)) return;
   }
 }
 
 /// fit() with its callbacks in a list.
 template <class Scalar>
-FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options,
+FitReport run_fit(Network<Scalar>& net, BatchSource<Scalar>& source, const FitOptions& options,
                   Span<const CallbackRef<Scalar>> callbacks) {
-  check_on_ranks(net.communicator(), options, data.features(), data.size(), [&] { check_fit(net, data, options); });
+  check_on_ranks(net.communicator(), options, source, [&] { check_fit(net, source, options); });
   ScaleGuard<Scalar> scales{net};
   FitReport report;
-  Training<Scalar> training{{}, net, data, options, 0};
-  run_epochs<Scalar>(training, report, [&](auto hook) {
+  Training<Scalar> training{{}, net, source, options, source.info().batches};
+  run_epochs<Scalar>(training, source, report, [&](auto hook) {
     std::string first;
     for (const auto& callback : callbacks) {
       const std::string reason = (callback.*hook)(training);
@@ -357,6 +385,7 @@ FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOp
     }
     return report.end == FitEnd::completed;
   });
+  training.current = nullptr;
   if (report.end == FitEnd::completed) report.reason = "all epochs are done";
   report.epochs = training.epoch;
   report.steps = training.step;
@@ -368,15 +397,31 @@ FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOp
   return report;
 }
 
+/// fit() with its callbacks one by one.
+template <class Scalar, class... Callbacks>
+FitReport fit_with(Network<Scalar>& net, BatchSource<Scalar>& source, const FitOptions& options,
+                   Callbacks&&... callbacks) {
+  static_assert(
+      (is_callback<std::remove_pointer_t<decltype(callee(callbacks))>, Training<Scalar>&> && ...),
+      "altmin: a callback of fit() has at least one of begin(t), before_step(t), after_step(t), after_epoch(t), "
+      "end(t, report), or can be called with t, where t is a Training<Scalar>& (and the hook is const where the "
+      "callback is)");
+  [[maybe_unused]] int number = 0;
+  const CallbackRef<Scalar> all[] = {{callee(callbacks), ++number}..., {}};
+  return run_fit<Scalar>(net, source, options, {all, static_cast<Index>(sizeof...(callbacks))});
+}
+
 }  // namespace detail
 
-/// Trains a network on a data set, epoch by epoch. With the same options, data and network it ends with the same bits.
+/// Trains a network on a data set, epoch by epoch, in the batches that the options tell. With the same options, data
+/// and network it ends with the same bits.
 ///
 ///     fit(net, data.train, options, Validation{data.test}, history, ProgressBar{std::cerr});
 ///
 /// A callback is any object with some of these hooks, where t is a Training<Scalar>&:
 ///
 ///     begin(t)         before the first step; may set t's Progress to continue where an earlier run stopped
+///     before_step(t)   before every step: t.current is its batch
 ///     after_step(t)    after every step: t.last is its report
 ///     after_epoch(t)   after every completed epoch: t.epoch counts it, t.loss() is its mean loss
 ///     end(t, report)   at the end, unless by an exception
@@ -396,13 +441,21 @@ FitReport run_fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOp
 /// alike.
 template <class Scalar, class... Callbacks>
 FitReport fit(Network<Scalar>& net, const Dataset<Scalar>& data, const FitOptions& options, Callbacks&&... callbacks) {
-  static_assert(
-      (detail::is_callback<std::remove_pointer_t<decltype(detail::callee(callbacks))>, Training<Scalar>&> && ...),
-      "altmin: a callback of fit() has at least one of begin(t), after_step(t), after_epoch(t), end(t, report), "
-      "or can be called with t, where t is a Training<Scalar>& (and the hook is const where the callback is)");
-  [[maybe_unused]] int number = 0;
-  const detail::CallbackRef<Scalar> all[] = {{detail::callee(callbacks), ++number}..., {}};
-  return detail::run_fit<Scalar>(net, data, options, {all, static_cast<Index>(sizeof...(callbacks))});
+  std::optional<Batches<Scalar>> batches;
+  detail::agree_on_ranks(net.communicator(), [&] { batches.emplace(data, options); });
+  return detail::fit_with<Scalar>(net, *batches, options, callbacks...);
+}
+
+/// The same on the batches of any source: a Stream, or a generator of one's own (see BatchSource). An epoch is a pass
+/// over it; a callback ends training on a source without end. Throws OptionError for more than one epoch of a source
+/// that is not repeatable, and for batch options, which are for data sets.
+///
+/// A source that is stopped while it waits for data ends training: FitEnd::stopped. On several ranks all have a source
+/// of the same batches.
+template <class Scalar, class... Callbacks>
+FitReport fit(Network<Scalar>& net, BatchSource<Scalar>& source, const FitOptions& options, Callbacks&&... callbacks) {
+  detail::agree_on_ranks(net.communicator(), [&] { detail::require_no_batch_options(options, source.info().name); });
+  return detail::fit_with<Scalar>(net, source, options, callbacks...);
 }
 
 template <class Traits>

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "altmin/core/field_visitor.hpp"
 #include "altmin/core/function_ref.hpp"
-#include "altmin/data/batches.hpp"
+#include "altmin/data/batch_source.hpp"
 #include "altmin/network/description.hpp"
 #include "altmin/network/network.hpp"
 #include "altmin/parallel/agreement.hpp"
@@ -27,20 +31,53 @@ Batch<Scalar> share_of(const Batch<Scalar>& batch, const Communicator* communica
           batch.targets.slice(has_labels ? 0 : first, has_labels ? 0 : count)};
 }
 
-/// check(), on all ranks; and that these have the same options, and as many data.
-template <class Options>
-void check_on_ranks(Communicator* communicator, const Options& options, Index features, Index samples,
+/// check(), on all ranks: they throw alike.
+inline void agree_on_ranks(Communicator* communicator, FunctionRef<void()> check) {
+  if (communicator == nullptr) return check();
+  agree(*communicator, check);
+}
+
+/// check(), on all ranks; and that these have the same options, and sources of the same kind and sizes.
+template <class Scalar, class Options>
+void check_on_ranks(Communicator* communicator, const Options& options, BatchSource<Scalar>& source,
                     FunctionRef<void()> check) {
   if (communicator == nullptr) return check();
   require_same_text(*communicator, "fit", [&] {
     check();
     FieldText text;
-    text.line("features", detail::text(features));
-    text.line("samples", detail::text(samples));
+    source.visit(text);
     Options shown = options;
     visit_fields(text, shown);
     return text.lines();
   });
+}
+
+/// The next batch of a source; null at the end of a pass, and where the source of a rank is stopped: sets `reason`
+/// then. All ranks have the same batches: where their number is not known, they agree on each.
+template <class Scalar>
+const Batch<Scalar>* next_on_ranks(BatchSource<Scalar>& source, Index batches, Communicator* communicator,
+                                   std::string& reason) {
+  const Batch<Scalar>* batch = nullptr;
+  bool stopped = false;
+  const auto take = [&]() -> std::int64_t {
+    batch = source.next();
+    stopped = batch == nullptr && source.stopped();
+    if (stopped) return 0;
+    return batch == nullptr ? 1 : 1 + batch->size();
+  };
+  if (communicator == nullptr || batches > 0) {
+    take();
+  } else {
+    std::vector<std::int64_t> sizes;
+    agree(*communicator, sizes, take);
+    stopped = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
+    if (!stopped && std::adjacent_find(sizes.begin(), sizes.end(), std::not_equal_to<>{}) != sizes.end()) {
+      throw DataError("fit: expected batches of the same sizes on all ranks, got others from " + source.info().name);
+    }
+  }
+  if (!stopped) return batch;
+  reason = "stopped while waiting for data";
+  return nullptr;
 }
 
 /// Begins, or goes on, where rank 0 does: only its checkpoint needs to be there.

@@ -11,22 +11,30 @@ namespace altmin {
 /// ends (by an exception: as it was before fit()). They depend on the progress alone, so a resumed run continues as it
 /// was; a callback that sets the progress stands before them.
 
-/// From 1 to 0 along half a cosine over all epochs (Loshchilov and Hutter 2017); before that, in the first `warm_up`
-/// epochs, from 0 to 1 in equal steps (Goyal et al. 2017).
+/// From 1 to 0 along half a cosine over all epochs, or over so many steps (Loshchilov and Hutter 2017); before that, in
+/// the first `warm_up` epochs, from 0 to 1 in equal steps (Goyal et al. 2017). Afterwards 0.
 struct CosineDecay {
   double warm_up = 0;  ///< epochs; 0 or more
+  double steps = 0;    ///< in all; 0: as many as the epochs have, which the source must tell then
 
   template <class Training>
   void begin(const Training& t) const {
     detail::require_option(warm_up >= 0, "CosineDecay: warm_up", "must be 0 or more", warm_up);
+    detail::require_option(steps >= 0, "CosineDecay: steps", "must be 0 or more", steps);
+    if (steps == 0 && t.options.epochs > 0 && t.steps_per_epoch == 0) {
+      throw OptionError("CosineDecay: expected a source that tells its batches in an epoch, or `steps`, got " +
+                        t.source.info().name + " and none");
+    }
     after_step(t);
   }
   template <class Training>
   void after_step(const Training& t) const {
-    const double all = static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
-    const double done =
-        static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) + static_cast<double>(t.batch);
-    const double rise = warm_up * static_cast<double>(t.steps_per_epoch);
+    const double all =
+        steps > 0 ? steps : static_cast<double>(t.options.epochs) * static_cast<double>(t.steps_per_epoch);
+    const double done = steps > 0 ? static_cast<double>(t.step)
+                                  : static_cast<double>(t.epoch) * static_cast<double>(t.steps_per_epoch) +
+                                        static_cast<double>(t.batch);
+    const double rise = t.options.epochs > 0 ? warm_up * (all / t.options.epochs) : 0;
     if (done < rise) {
       t.net.set_rate_scale(std::fmin(1, (done + 1) / rise));
       return;
