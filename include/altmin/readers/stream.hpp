@@ -247,8 +247,7 @@ class Stream : public BatchSource<Scalar> {
     Rows rows{table_->reader(), size};
     for (Index i = 0; i < size; ++i) rows.push(held_back_, (oldest_ + i) % size);
     if (options_.standardize) standardizer_.apply(rows.x);
-    if (classes_ > 0) return {std::move(rows.x), std::move(rows.y), classes_};
-    return {std::move(rows.x), std::move(rows.targets)};
+    return to_dataset(std::move(rows));
   }
 
   /// Whether the last call of next() returned null as set_stop() says.
@@ -275,7 +274,7 @@ class Stream : public BatchSource<Scalar> {
   /// Batches are known from the end of the first pass on.
   SourceInfo info() const override {
     SourceInfo info;
-    info.name = source_.name();
+    info.name = source_.name;
     info.shape = Shape{features()};
     info.classes = classes();
     info.smallest_batch = options_.batch_size == 1 ? 1 : 0;
@@ -293,11 +292,10 @@ class Stream : public BatchSource<Scalar> {
   /// Of the first rows, where the source can be read again; 0 where it cannot.
   std::uint64_t fingerprint() const override {
     if (fingerprint_ == 0 && source_.repeatable()) {
-      Rows first{features(), 1024};
-      detail::RowThread<Scalar> table{source_, csv_};
+      detail::RowThread<Scalar> table{source_.open()};
+      Rows first{table.reader(), 1024};
       for (Row row = table.next({}); row && first.size < 1024; row = table.next({})) first.push(*row.rows, row.place);
-      fingerprint_ =
-          detail::fingerprint(Dataset<Scalar>{first.x.leftCols(first.size), first.y.head(first.size), csv_.classes});
+      fingerprint_ = detail::fingerprint(to_dataset(std::move(first)));
     }
     return fingerprint_;
   }
@@ -328,6 +326,12 @@ class Stream : public BatchSource<Scalar> {
   using Row = detail::Row<Scalar>;
   using Rows = detail::Rows<Scalar>;
   static constexpr std::uint64_t random_stream = 0x57ea3;  // the same seed elsewhere draws other numbers
+
+  Dataset<Scalar> to_dataset(Rows rows) const {
+    rows.x.conservativeResize(Eigen::NoChange, rows.size);
+    if (classes_ > 0) return {std::move(rows.x), rows.y.head(rows.size), classes_};
+    return {std::move(rows.x), rows.targets.leftCols(rows.size)};
+  }
 
   void begin_pass(Index pass) {
     if (!fresh_) {
