@@ -101,6 +101,10 @@ void add_flags(CLI::App& app, Options& options) {
       ->check(at_least(1))
       ->type_name("EPOCHS");
   app.add_option("--time-limit", options.time_limit, "stop after so much training")->type_name("SECONDS");
+  app.add_option("--evaluate-every", options.evaluate_every, "evaluate after so many steps, too; 0: only after epochs")
+      ->check(at_least(0))
+      ->capture_default_str()
+      ->type_name("STEPS");
   app.add_option("--history", options.history, "write a table of all epochs")->type_name("FILE.csv");
   app.add_option("--plot", options.plot, "draw learning curves and confusion matrix (needs gnuplot)")
       ->type_name("FILE.png");

@@ -46,6 +46,7 @@ struct Options {
   std::string plot;
   std::string save;
   altmin::Index save_every = 0;
+  altmin::Index evaluate_every = 0;
   std::string resume;
   bool quiet = false;
   bool distributed = false;

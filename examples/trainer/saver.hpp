@@ -44,6 +44,7 @@ class Saver {
   }
   template <class Training>
   void end(Training& training, const altmin::FitReport& report) {
+    if (Interruption::happened()) Interruption::hold();  // also while training waited for data
     if (checkpoint_) with_history().end(training, report);
   }
 

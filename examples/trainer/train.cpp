@@ -39,83 +39,78 @@ Options silent(Options options) {
   return options;
 }
 
+/// A schedule over the epochs of a task; the rate stays as it is where a cosine's length cannot be known.
+Schedule make_schedule(const Options& options, Task& task) {
+  Schedule schedule = make_schedule(options);
+  if (!schedule.cosine || task.source().info().batches > 0) return schedule;
+  const altmin::Index batches = task.count_batches();
+  schedule.cosine->steps = static_cast<double>(batches) * options.epochs;
+  if (batches == 0) schedule.cosine.reset();
+  return schedule;
+}
+
 /// train() on one of the ranks of a communicator.
 int train_on(altmin::Communicator& communicator, const std::string& trainer, const Options& options,
-             const std::string& saved_options, const std::function<Data()>& load,
-             const altmin::Augmentation& augmentation) {
+             const std::string& saved_options, const std::function<std::unique_ptr<Task>()>& open) {
+  using Net = altmin::Network<float>;
   const Algorithm algorithm = make_algorithm(options);
   altmin::History history = earlier_history(options.resume);
   Saver saver{trainer, options, saved_options, history};
   const Outputs outputs{options};
 
-  Data data = load();
-  if (options.limit) {
-    if (*options.limit > data.train.size()) {
-      throw UsageError("--limit: expected 1 to " + std::to_string(data.train.size()) + ", got " +
-                       std::to_string(*options.limit));
-    }
-    data.train = data.train.take(*options.limit);
-  }
-  altmin::Dataset<float> held_out;
+  const std::unique_ptr<Task> task = open();
+  const altmin::SourceInfo info = task->source().info();
   std::optional<altmin::Validation<float>> validation;
   std::optional<altmin::EarlyStopping> early_stopping;
-  if (options.patience) {
-    if (!options.save.empty() || !options.resume.empty()) {
-      throw UsageError("--patience: the best weights so far are in no checkpoint: expected no --save and no --resume");
-    }
-    Data parts = data.train.split(0.9, altmin::Seed{options.seed});
-    data.train = std::move(parts.train);
-    held_out = std::move(parts.test);
-    validation.emplace(held_out);
+  if (task->held_out() != nullptr) {
+    validation.emplace(*task->held_out());
     early_stopping.emplace().patience = *options.patience;
   }
-  altmin::Network<float> net = make_network(options, algorithm, data.train.shape(), data.train.classes());
-
+  Net net = make_network(options, algorithm, info.shape, info.classes);
   net.set_communicator(communicator);
 
   altmin::FitOptions fit_options;
   fit_options.epochs = options.epochs;
-  fit_options.batch_size = options.batch;
-  fit_options.seed = altmin::Seed{options.seed};
-  fit_options.augmentation = augmentation;
   std::ostream nowhere{nullptr};
   std::ostream& progress = options.quiet ? nowhere : std::cerr;
   using altmin::ProgressBar;
   const auto style = isatty(STDERR_FILENO) != 0 ? ProgressBar::Style::bar : ProgressBar::Style::lines;
   std::optional<altmin::TimeLimit> time_limit;
   if (options.time_limit) time_limit = altmin::TimeLimit{*options.time_limit};
+  const altmin::Validation<float> test{[&](const Net& trained) { return task->test(trained); }, options.evaluate_every};
   const auto save_history = [&](const auto&) { outputs.update_history(history); };
-  const Schedule schedule = make_schedule(options);
+  const Schedule schedule = make_schedule(options, *task);
   const altmin::FitReport report = [&] {
     const Interruption kept_back;
-    return altmin::fit(net, data.train, fit_options, altmin::Resume{options.resume}, schedule.cosine, schedule.halve,
-                       time_limit, Summary{progress}, altmin::Validation{data.test}, history, save_history, saver,
-                       validation, early_stopping, ProgressBar{progress, style});
+    return altmin::fit(net, task->source(), fit_options, altmin::Resume{options.resume}, schedule.cosine,
+                       schedule.halve, time_limit, Summary{progress}, test, history, save_history, saver, validation,
+                       early_stopping, ProgressBar{progress, style});
   }();
   if (communicator.rank() > 0) return report ? 0 : 1;
-  const altmin::Metrics test = altmin::evaluate(net, data.test);
-  if (!options.quiet) std::cout << test << '\n';
+  const altmin::Metrics tested = task->test(net);
+  if (!options.quiet && tested.samples > 0) std::cout << tested << '\n';
   const altmin::Index steps = report.steps - saver.first_step();
-  return finish(trainer, options, report, report_line(options, net, report, test, steps, data.train.size()),
-                [&](bool in_place) {
-                  outputs.write(in_place, history, test, trainer + ", " + options.model, options.algorithm);
-                });
+  auto line = report_line(options, net, report, tested, steps, task->samples());
+  task->report(line, report, steps, tested);
+  return finish(trainer, options, report, line, [&](bool in_place) {
+    outputs.write(in_place, history, tested, trainer + ", " + options.model, options.algorithm);
+  });
 }
 
 }  // namespace
 
 int train(const std::string& trainer, const Options& options, const std::string& saved_options,
-          const std::function<Data()>& load, const altmin::Augmentation& augmentation) {
+          const std::function<std::unique_ptr<Task>()>& open) {
 #ifdef ALTMIN_TRAINER_MPI
   if (options.distributed) {
     return altmin::run_on_mpi(trainer, std::cerr, [&](altmin::Communicator& communicator) {
       const Options own = communicator.rank() == 0 ? options : silent(options);
-      return train_on(communicator, trainer, own, saved_options, load, augmentation);
+      return train_on(communicator, trainer, own, saved_options, open);
     });
   }
 #endif
   altmin::Alone alone;
-  return train_on(alone, trainer, options, saved_options, load, augmentation);
+  return train_on(alone, trainer, options, saved_options, open);
 }
 
 }  // namespace trainer

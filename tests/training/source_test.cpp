@@ -204,11 +204,11 @@ TEST_CASE("a validation within epochs is seen by history, progress and early sto
   auto net = support::network();
   Drawn rings;
   int asked = 0;
-  const Validation<float> held_out{[&] {
-                                     ++asked;
-                                     return support::rings(50, 77);
-                                   },
-                                   10};
+  const auto metrics = [&](const Network<float>& trained) {
+    ++asked;
+    return evaluate(trained, support::rings(50, 77));
+  };
+  const Validation<float> held_out{metrics, 10};
   History history;
   std::ostringstream out;
   fit(net, rings, passes(1), held_out, history, ProgressBar{out, ProgressBar::Style::lines}, StopAtStep{35});

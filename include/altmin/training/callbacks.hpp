@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "altmin/core/error.hpp"
-#include "altmin/core/function_ref.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/training/fit.hpp"
 #include "altmin/training/metrics.hpp"
@@ -24,18 +23,22 @@ namespace altmin {
 /// argument, as t.validation.
 ///
 ///     fit(net, data.train, options, Validation{data.test}, ProgressBar{std::cerr});
-///     fit(net, stream, options, Validation<float>{[&] { return stream.test(); }, 1000}, ProgressBar{std::cerr});
+///     fit(net, stream, options, Validation<float>{[&](const auto& net) { return evaluate(net, stream.test()); },
+///     1000},
+///         ProgressBar{std::cerr});
 template <class Scalar>
 class Validation {
  public:
   /// On a data set (borrowed).
   explicit Validation(const Dataset<Scalar>& data, Index every_steps = 0)
-      : Validation{[&data](auto use) { use(data); }, &data, every_steps} {}
+      : metrics_{[&data](const Network<Scalar>& net) { return evaluate(net, data); }},
+        data_{&data},
+        every_steps_{every_steps} {}
   explicit Validation(Dataset<Scalar>&&, Index = 0) = delete;  // it would not live on
 
-  /// On what a function returns each time, such as the rows that a stream holds back.
-  explicit Validation(std::function<Dataset<Scalar>()> held_out, Index every_steps = 0)
-      : Validation{[held_out = std::move(held_out)](auto use) { use(held_out()); }, nullptr, every_steps} {}
+  /// On what a function says of the network, such as its metrics on the rows that a stream holds back.
+  explicit Validation(std::function<Metrics(const Network<Scalar>&)> metrics, Index every_steps = 0)
+      : metrics_{std::move(metrics)}, every_steps_{every_steps} {}
 
   /// Throws what evaluate() does for a data set that it cannot evaluate.
   void begin(Training<Scalar>& training) const {
@@ -55,17 +58,11 @@ class Validation {
   void after_step(Training<Scalar>& training) const {
     if (every_steps_ > 0 && training.step % every_steps_ == 0) after_epoch(training);
   }
-  void after_epoch(Training<Scalar>& training) const {
-    with_data_([&](const Dataset<Scalar>& data) { training.validation = evaluate(training.net, data); });
-  }
+  void after_epoch(Training<Scalar>& training) const { training.validation = metrics_(training.net); }
 
  private:
-  using WithData = std::function<void(FunctionRef<void(const Dataset<Scalar>&)>)>;
-  Validation(WithData with_data, const Dataset<Scalar>* data, Index every_steps)
-      : with_data_{std::move(with_data)}, data_{data}, every_steps_{every_steps} {}
-
-  WithData with_data_;
-  const Dataset<Scalar>* data_;  // that is known before training; null: none is
+  std::function<Metrics(const Network<Scalar>&)> metrics_;
+  const Dataset<Scalar>* data_ = nullptr;  // that can be checked before training
   Index every_steps_;
 };
 
