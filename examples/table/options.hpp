@@ -37,7 +37,6 @@ struct Options : trainer::Options {
   Index test_every = 10;
   Index test_rows = 10000;
   Index reservoir = 10000;
-  Index evaluate_every = 0;
   std::string predict;
   std::string evaluate;
   std::string describe;
@@ -105,10 +104,6 @@ inline void add_flags(CLI::App& app, Options& options) {
       ->check(trainer::at_least(1))
       ->capture_default_str()
       ->type_name("ROWS");
-  app.add_option("--evaluate-every", options.evaluate_every, "evaluate after so many steps, too; 0: only after epochs")
-      ->check(trainer::at_least(0))
-      ->capture_default_str()
-      ->type_name("STEPS");
   const auto file = [&](const char* flag, std::string& path, const char* purpose) {
     return app.add_option(flag, path, purpose)->type_name("PATH");
   };
@@ -129,7 +124,6 @@ inline char character(const std::string& flag, const std::string& text) {
 
 /// What the options say of the table.
 inline altmin::TableOptions table_options(const Options& options) {
-  if (options.target.empty()) throw trainer::UsageError("--target: expected a column to predict, got none");
   altmin::TableOptions table;
   table.targets = options.target;
   table.target_kind = options.regression ? altmin::TargetKind::numbers : altmin::TargetKind::classes;

@@ -16,14 +16,19 @@ namespace trainer {
 /// interrupted.
 class Saver {
  public:
-  /// The checkpoint stores `saved_options` under the trainer's name, besides `notes`.
+  /// The checkpoint stores `saved_options` under the trainer's name.
   Saver(const std::string& trainer, const Options& options, const std::string& saved_options,
-        const altmin::History& history, const altmin::Notes& notes = {})
+        const altmin::History& history)
       : history_{&history} {
     if (options.save.empty()) return;
     output_file("--save", options.save);
-    checkpoint_ = altmin::Checkpoint{options.save, options.save_every, notes};
+    checkpoint_ = altmin::Checkpoint{options.save, options.save_every};
     checkpoint_->notes[trainer] = saved_options;
+  }
+
+  /// The checkpoint stores these as well.
+  void add(const altmin::Notes& notes) {
+    if (checkpoint_) checkpoint_->notes.insert(notes.begin(), notes.end());
   }
 
   template <class Training>
