@@ -32,13 +32,13 @@ class TextWindow {
   void pass(const char* at) { at_ = std::min(at, static_cast<const char*>(end_)); }
 
   /// Appends the next part of the text, or makes the window complete() where there is none; what it holds moves in
-  /// memory. False where it has been complete before. Throws as Text::next() does; at() .. end() are at most `longest`.
+  /// memory. False where it has been complete before. Throws as Text::next() does, and is complete then. at() .. end()
+  /// are at most `longest` bytes.
   bool grow() {
     if (complete_) return false;
-    if (!bytes_.next(next_)) {
-      complete_ = true;
-      return true;
-    }
+    complete_ = true;
+    complete_ = !bytes_.next(next_);
+    if (complete_) return true;
     const auto rest = static_cast<std::size_t>(end_ - at_);
     if (rest <= TextBlock::ahead) {
       std::swap(block_, next_);
