@@ -356,3 +356,28 @@ TEST_CASE("a stream runs over a table", "[table]") {
   CHECK(test.targets().row(0) == -test.x().row(0));
   CHECK(test.x()(0, 0) == 280);
 }
+
+TEST_CASE("a table is read into memory", "[table]") {
+  const TemporaryFolder folder;
+  std::string text = "age,city,pays\n";
+  std::string numbers = "age,city,pays\n";
+  for (int i = 0; i < 3000; ++i) {
+    text += std::to_string(i) + ",Rome," + (i % 3 == 0 ? "yes" : "no") + "\n";
+    numbers += std::to_string(i) + ",Oslo," + std::to_string(2 * i) + "\n";
+  }
+  TableSchema schema = people();
+  const auto labelled = altmin::load_table<float>({folder.write("labels", text)}, schema);
+  REQUIRE(labelled.size() == 3000);
+  CHECK(labelled.x().row(0) == Eigen::RowVectorXf::LinSpaced(3000, 0, 2999));
+  CHECK(labelled.y().head(4) == Eigen::Vector4i(1, 0, 0, 1));
+  CHECK(labelled.y()[2999] == 0);
+  CHECK(labelled.classes() == 2);
+  schema.columns.back() = target(feature("pays"));
+  schema.target = TargetKind::numbers;
+  const auto real = altmin::load_table<float>({folder.write("numbers", numbers)}, schema);
+  REQUIRE_FALSE(real.has_labels());
+  CHECK(real.targets().row(0) == 2 * real.x().row(0));
+  CHECK_THAT(
+      message_of<DataError>([&] { altmin::load_table<float>({folder.write("none", "age,city,pays\n")}, schema); }),
+      ContainsSubstring("none: expected rows with targets, got no row"));
+}

@@ -17,6 +17,7 @@
 #include "altmin/core/error.hpp"
 #include "altmin/core/finite.hpp"
 #include "altmin/core/types.hpp"
+#include "altmin/data/dataset.hpp"
 #include "altmin/readers/csv.hpp"
 #include "altmin/readers/row_reader.hpp"
 #include "altmin/table/columns.hpp"
@@ -188,6 +189,35 @@ RowSource<Scalar> table_rows(const std::vector<Source>& files, const TableSchema
   };
   return {files.empty() ? "" : files.front().name(), repeatable,
           [=] { return std::make_unique<TableReader<Scalar>>(files, schema, options); }};
+}
+
+/// Reads a whole table into memory. Throws as TableReader does, and DataError for one without rows or targets.
+template <class Scalar>
+Dataset<Scalar> load_table(const std::vector<Source>& files, const TableSchema& schema,
+                           const TableReaderOptions& options = {}) {
+  TableReader<Scalar> reader{files, schema, options};
+  Matrix<Scalar> x(reader.features(), 1024);
+  Labels y(reader.classes() > 0 ? 1024 : 0);
+  Matrix<Scalar> targets(reader.targets(), 1024);
+  Index size = 0;
+  for (;;) {
+    const Index room = x.cols() - size;
+    const Index labels = y.size() > 0 ? room : 0;
+    const Index count =
+        reader.read(View<Scalar>{x}.slice(size, room), Span<int>{y.data() + (y.size() - labels), labels},
+                    View<Scalar>{targets}.slice(size, room));
+    size += count;
+    if (count < room) break;
+    x.conservativeResize(Eigen::NoChange, 2 * size);
+    targets.conservativeResize(Eigen::NoChange, 2 * size);
+    if (y.size() > 0) y.conservativeResize(2 * size);
+  }
+  if (size == 0 || (reader.classes() == 0 && reader.targets() == 0)) {
+    throw DataError(files.front().name() + ": expected rows with targets, got " + (size == 0 ? "no row" : "no target"));
+  }
+  x.conservativeResize(Eigen::NoChange, size);
+  if (reader.classes() > 0) return {std::move(x), y.head(size), reader.classes()};
+  return {std::move(x), targets.leftCols(size)};
 }
 
 template <class Scalar, class Bytes>
