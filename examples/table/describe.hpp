@@ -32,7 +32,9 @@ inline int describe(const std::string& path) {
   std::cout << model.network << "\n\nschema: " << model.schema.columns.size() << " columns, " << model.schema.features()
             << " features\n";
   for (const altmin::TableColumn& column : model.schema.columns) std::cout << describe(column) << '\n';
-  std::cout << "\noptions: " << notes.at("table") << '\n';
+  const auto options = notes.find("table");
+  if (options == notes.end()) return 0;  // a model of another program, without training state
+  std::cout << "\noptions: " << options->second << '\n';
   const auto saved = altmin::load_checkpoint<float>(path);
   std::cout << "progress: " << saved.progress.epoch << " epochs, " << saved.progress.step << " steps\n";
   return 0;
