@@ -226,6 +226,9 @@ TEST_CASE("a table without header is matched by place", "[table]") {
              ContainsSubstring("table: expected 4 columns as its schema has, got 2"));
   CHECK_THAT(table_error("30,Rome,\n", schema), ContainsSubstring("expected 4 columns"));
   CHECK(read("", schema).x.cols() == 0);
+  TableReaderOptions skipping;
+  skipping.bad_rows = BadRows::skip;
+  CHECK(read("a title\n30,Rome,,yes\n", schema, skipping).skipped == 1);
 }
 
 TEST_CASE("decimal commas and other separators are read", "[table]") {

@@ -51,6 +51,12 @@ std::vector<std::string> read_header(RecordReader<Bytes>& records) {
   return column_names(fields);
 }
 
+/// Whether a row of so many fields may be one of a table without header: of all columns, or of those without targets.
+inline bool fits_by_place(const TableSchema& schema, Index count, bool needs_targets) {
+  const auto all = static_cast<Index>(schema.columns.size());
+  return count == all || (!needs_targets && count == all - schema.targets());
+}
+
 /// Where each column of the schema stands in a file of `count` columns, by their names where it has a header; -1: it
 /// does not. Ignored columns may be absent, and so may targets that are not needed. Throws DataError, naming the
 /// column.
@@ -73,8 +79,7 @@ inline std::vector<Index> match_columns(const TableSchema& schema, const std::ve
     return result;
   }
   const bool whole = count == static_cast<Index>(columns.size());
-  const bool without_targets = !needs_targets && count == static_cast<Index>(columns.size()) - schema.targets();
-  if (!whole && !without_targets) {
+  if (!fits_by_place(schema, count, needs_targets)) {
     throw DataError(file + ": expected " + text(columns.size()) + " columns as its schema has, got " + text(count));
   }
   Index next = 0;

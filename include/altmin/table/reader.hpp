@@ -351,7 +351,12 @@ bool TableReader<Scalar, Bytes>::read_plain(const Row& row) {
 template <class Scalar, class Bytes>
 bool TableReader<Scalar, Bytes>::read_split(const Row& row) {
   if (records_->split(fields_) == Records::Status::bad) return bad_row(": " + records_->problem());
-  if (places_.empty()) place_columns(nullptr, static_cast<Index>(fields_.size()));
+  if (places_.empty()) {
+    const auto count = static_cast<Index>(fields_.size());
+    const bool fits = detail::fits_by_place(schema_, count, options_.targets);
+    if (!fits && options_.bad_rows == BadRows::skip) return bad_row("");
+    place_columns(nullptr, count);
+  }
   if (fields_.size() != places_.size()) {
     return bad_row(": expected " + detail::text(places_.size()) + " columns, got " + detail::text(fields_.size()));
   }
