@@ -47,7 +47,7 @@ awk -F, 'FNR == 1 {file++; next} {sub(/\r$/, "")}
 
 # The same answers without the target, with other columns in another order, from a pipe, gzipped, in two files
 awk -F, 'NR > 1 {print}' people.csv >rows
-{ echo "extra,job,age,id"; sed -E 's/^([^,]*),([^,]*),(.*),same,[^,]*$/7,\3,\2,\1/' rows; } >moved.csv
+{ echo "extra,job,note,age"; sed -E 's/^[^,]*,([^,]*),(.*),same,[^,]*$/7,\2,same,\1/' rows; } >moved.csv
 gzip -c moved.csv | "$table" --resume people.model --predict - --threads 1 >out 2>err || fail "moved"
 cmp answers.csv out || fail "moved columns have other answers"
 mkdir parts

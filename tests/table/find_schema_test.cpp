@@ -166,6 +166,7 @@ TEST_CASE("a column of many values is hashed, or refused where it is all but a n
   CHECK_THAT(find_error(classes, with_target("y")),
              ContainsSubstring("line 1002, column 'y': expected a target of at most 1000 classes") &&
                  ContainsSubstring("regression"));
+  CHECK(find(classes, with_target("y", TargetKind::numbers)).columns[0].mean == 500);
 }
 
 TEST_CASE("a table without a schema is refused", "[table]") {

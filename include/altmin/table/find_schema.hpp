@@ -67,7 +67,8 @@ class ColumnFinder {
     } else if (texts_++ == 0) {
       first_text_ = where() + "expected a number, as most values of this column are, got " + in_quotes(text);
     }
-    if (!has_many_ && column_.kind != ColumnKind::hashed) list(text, where);
+    const bool may_be_category = column_.kind == ColumnKind::category || !is_fixed_;
+    if (may_be_category && !has_many_) list(text, where);
   }
 
   /// The column as a schema's.
