@@ -30,9 +30,8 @@ using table::Options;
 /// The rows of a table, some of which are held back for testing, or none.
 class TableTask : public trainer::StreamTask {
  public:
-  TableTask(altmin::Stream<float> stream, std::function<Index()> count, const altmin::TableSchema& schema,
-            bool is_tested)
-      : StreamTask{std::move(stream), std::move(count)}, schema_{schema}, is_tested_{is_tested} {}
+  TableTask(altmin::Stream<float> stream, std::function<Index()> count, altmin::TableSchema schema, bool is_tested)
+      : StreamTask{std::move(stream), std::move(count)}, schema_{std::move(schema)}, is_tested_{is_tested} {}
 
   Index outputs() override { return table::outputs(schema_); }
 

@@ -184,6 +184,8 @@ TEST_CASE("a table without a schema is refused", "[table]") {
   TableOptions options;
   options.bad_rows = BadRows::skip;
   CHECK(find("a,b\n1,2\n3\n5,6\n", options).columns[0].mean == 3);
+  CHECK_THAT(message_of<DataError>([&] { altmin::find_schema("nowhere"); }),
+             ContainsSubstring("nowhere: expected a file to read"));
   std::istringstream once{"a,b\n1,2\n"};
   CHECK_THAT(message_of<DataError>([&] {
                altmin::find_schema(Source{once, "pipe"});

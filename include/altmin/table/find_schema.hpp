@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -157,7 +159,10 @@ class SchemaFinder {
     require_option(options.most_values >= 1 && options.most_values <= most, "TableOptions: most_values",
                    "must be 1 to 2^20", double(options.most_values));
     for (const Source& file : files) {
-      if (!file.repeatable()) throw DataError(file.name() + ": it can be read only once: expected a file");
+      std::error_code ignored;
+      const bool is_absent = file.is_file() && !std::filesystem::exists(file.path(), ignored);  // as opening it tells
+      if (!is_absent && !file.repeatable())
+        throw DataError(file.name() + ": it can be read only once: expected a file");
     }
   }
 
