@@ -30,9 +30,9 @@ awk 'BEGIN {
 run() { "$table" --hidden 32 "$@" >out 2>err; }
 
 # Classes
-run --data people.csv --target in,come --ignore id --epochs 1 && fail "a comma separates columns"
+run --data people.csv --target in,come --epochs 1 && fail "a comma separates columns"
 grep -q "expected one of the columns of people.csv, 'id', 'age', 'job', 'note', 'in,come', got 'in'" err || fail "names"
-run --data people.csv --target -1 --ignore id --epochs 20 --save people.model || fail "train"
+run --data people.csv --target -1 --epochs 20 --save people.model || fail "train"
 awk "BEGIN {exit !($(field test_accuracy) > 0.9)}" || fail "it does not learn"
 [[ $(field features) -eq 7 && $(field samples) -eq 1080 && $(field test_rows) -eq 120 ]] || fail "sizes"
 
@@ -87,7 +87,7 @@ run --resume houses.model --evaluate houses.csv || fail "evaluate numbers"
 awk "BEGIN {exit !($(field r2) > 0.9)}" || fail "r2"
 
 # Runs that stop within an epoch go on to the same bytes, also with other threads and without the options.
-options=(--data people.csv --target 5 --ignore id --epochs 3)
+options=(--data people.csv --target 5 --epochs 3)
 run "${options[@]}" --save whole.model --threads 1 || fail "whole"
 run "${options[@]}" --save part.model --time-limit 1e-9 || fail "part"
 [[ $(field steps) -eq 1 ]] || fail "one step"

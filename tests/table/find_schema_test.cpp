@@ -146,20 +146,23 @@ TEST_CASE("kinds of columns can be set", "[table]") {
 TEST_CASE("a column of many values is hashed, or refused where it is all but a number", "[table]") {
   std::string many = "name,x\n";
   std::string numbers = "name,x\n";
+  std::string ids = "name,x\n";
   for (int i = 0; i < 300; ++i) {
-    many += "n" + std::to_string(i) + ",1\n";
+    many += "n" + std::to_string(i) + ",1\nn" + std::to_string(i) + ",1\n";
+    ids += "n" + std::to_string(i) + ",1\n";
     numbers += std::to_string(i) + (i == 200 ? ",oops\n" : "," + std::to_string(i) + "\n");
   }
   const TableColumn name = find(many).columns[0];
   CHECK(name.kind == ColumnKind::hashed);
   CHECK(name.buckets == 256);
   CHECK(name.values.empty());
+  CHECK(find(ids).columns[0].role == ColumnRole::ignored);
   CHECK_THAT(find_error(numbers),
              ContainsSubstring("line 202, column 'x': expected a number") && ContainsSubstring("got 'oops'"));
   TableOptions options;
   options.most_values = 300;
   CHECK(find(many, options).columns[0].values.size() == 300);
-  CHECK(find("name,x\n" + std::string(300, 'a') + ",1\nb,2\n").columns[0].kind == ColumnKind::hashed);
+  CHECK(find("name,x\nb,2\nb,3\n" + std::string(300, 'a') + ",1\n").columns[0].kind == ColumnKind::hashed);
 
   std::string classes = "y,x\n";
   for (int i = 0; i < 1001; ++i) classes += std::to_string(i) + ",1\n";

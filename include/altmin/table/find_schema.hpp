@@ -83,6 +83,7 @@ class ColumnFinder {
     if (!is_fixed_ && texts_ > 0) column_.kind = ColumnKind::category;
     if (column_.kind == ColumnKind::category && has_many_) {
       if (!is_fixed_ && numbers_ > texts_) throw DataError(first_text_);
+      if (!is_fixed_ && all_differ_) column_.role = ColumnRole::ignored;
       column_.kind = ColumnKind::hashed;
       column_.buckets = static_cast<Index>(most_values_);
     }
@@ -116,6 +117,7 @@ class ColumnFinder {
                       (texts_ == 0 ? ", got more numbers (are they targets of a regression?)" : ", got more"));
     }
     has_many_ = true;
+    all_differ_ = count_ == static_cast<Index>(values_.size()) + 1;
     values_.clear();
   }
 
@@ -138,8 +140,9 @@ class ColumnFinder {
 
   TableColumn column_;
   std::size_t most_values_;
-  bool is_fixed_;  // its kind is given
-  bool has_many_ = false;
+  bool is_fixed_;            // its kind is given
+  bool has_many_ = false;    // more values than are listed
+  bool all_differ_ = false;  // so far, then
   std::unordered_set<std::string> values_;
   Index count_ = 0;
   Index numbers_ = 0;
@@ -365,11 +368,12 @@ class SchemaFinder {
 
 }  // namespace detail
 
-/// Finds the schema of a table, one file or several, in one pass and in constant memory. A column is a category if one
-/// of its values is no number (of more values than TableOptions::most_values, it is hashed; where most of these are
-/// numbers, that is an error), and a number otherwise; one without values is ignored. Categories and classes are
-/// sorted: they do not depend on the order of rows. Throws DataError for a table that cannot be read, OptionError for
-/// options that do not fit it.
+/// Finds the schema of a table, one file or several, in one pass and in constant memory. A column is a number if all of
+/// its values are; else a category, or, where it has more values than TableOptions::most_values, hashed. Three are not
+/// what they seem: one of many values, most of which are numbers, is an error; one of many texts that all differ names
+/// the rows, and is ignored, as is one without values. Categories and classes are sorted: they do not depend on the
+/// order of rows. Targets that are numbers are standardized, see TableColumn::deviation. Throws DataError for a table
+/// that cannot be read, OptionError for options that do not fit it.
 inline TableSchema find_schema(const std::vector<Source>& files, const TableOptions& options = {}) {
   return detail::SchemaFinder{files, options}.find();
 }
