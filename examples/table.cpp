@@ -9,7 +9,6 @@
 #include <altmin/io.hpp>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,25 +43,19 @@ class TableTask : public trainer::StreamTask {
   altmin::Metrics test(const table::Network& net) override {
     altmin::Metrics metrics;
     metrics.loss = std::numeric_limits<double>::quiet_NaN();
-    if (is_tested_) metrics = StreamTask::test(net);
-    scores_.emplace(net, schema_);
-    if (metrics.samples > 0 && schema_.target != altmin::TargetKind::classes) scores_->add(stream().test());
-    return metrics;
+    return is_tested_ ? StreamTask::test(net) : metrics;
   }
 
   void report(nlohmann::ordered_json& line, const altmin::FitReport& report, Index steps,
               const altmin::Metrics& test) const override {
     StreamTask::report(line, report, steps, test);
     line["features"] = schema_.features();
-    if (!scores_ || scores_->metrics().samples == 0) return;
-    line["test_r2"] = scores_->r2();
-    line["test_rmse"] = scores_->root_mean_squared_errors();
+    table::add_regression(line, "test_", schema_, test);
   }
 
  private:
   altmin::TableSchema schema_;
   bool is_tested_;
-  std::optional<table::Scores> scores_;  // of the last test, for a regression
 };
 
 /// Batches of an epoch.

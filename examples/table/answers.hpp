@@ -3,7 +3,6 @@
 #include <altmin/altmin.hpp>
 #include <altmin/data.hpp>
 #include <charconv>
-#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -80,95 +79,31 @@ inline int predict(const Options& options) {
   return 0;
 }
 
-/// How good answers are, over any number of rows.
-class Scores {
- public:
-  Scores(const Network& net, const altmin::TableSchema& schema)
-      : net_{net}, schema_{schema}, sums_{altmin::Matrix<double>::Zero(schema.targets(), 4)} {}
-
-  void add(const altmin::Dataset<float>& rows) {
-    const altmin::Metrics part = altmin::evaluate(net_, rows);
-    const auto before = static_cast<double>(metrics_.samples);
-    const auto more = static_cast<double>(part.samples);
-    metrics_.loss = (metrics_.loss * before + part.loss * more) / (before + more);
-    metrics_.samples += part.samples;
-    metrics_.classes = part.classes;
-    if (rows.has_labels()) {
-      const double earlier = before > 0 ? metrics_.accuracy : 0;
-      metrics_.accuracy = (earlier * before + part.accuracy * more) / (before + more);
-      if (metrics_.confusion.size() == 0) metrics_.confusion.setZero(part.confusion.rows(), part.confusion.cols());
-      metrics_.confusion += part.confusion;
-      return;
-    }
-    const altmin::Matrix<float> answers = net_.predict(rows.x());
-    for (altmin::Index k = 0; k < sums_.rows(); ++k) {
-      const auto y = rows.targets().row(k).cast<double>().array();
-      sums_(k, 0) += (answers.row(k).cast<double>().array() - y).square().sum();
-      sums_(k, 1) += y.sum();
-      sums_(k, 2) += y.square().sum();
-    }
-  }
-
-  const altmin::Metrics& metrics() const { return metrics_; }
-
-  /// Of each target, in its own units.
-  std::vector<double> root_mean_squared_errors() const {
-    std::vector<double> result;
-    for (altmin::Index k = 0; k < sums_.rows(); ++k) {
-      const double unit = schema_.target_number(k, 1) - schema_.target_number(k, 0);
-      result.push_back(std::sqrt(sums_(k, 0) / static_cast<double>(metrics_.samples)) * unit);
-    }
-    return result;
-  }
-
-  /// The fraction of the targets' variance that is explained, on the average of the targets.
-  double r2() const {
-    double sum = 0;
-    for (altmin::Index k = 0; k < sums_.rows(); ++k) {
-      sum += 1 - sums_(k, 0) / (sums_(k, 2) - sums_(k, 1) * sums_(k, 1) / static_cast<double>(metrics_.samples));
-    }
-    return sum / static_cast<double>(sums_.rows());
-  }
-
- private:
-  const Network& net_;
-  const altmin::TableSchema& schema_;
-  altmin::Metrics metrics_;
-  altmin::Matrix<double> sums_;  // of each target: squared errors, targets, their squares
-};
+/// Adds what suits a regression to a line of JSON: R2 and, of a single target, the error in its own unit.
+inline void add_regression(nlohmann::ordered_json& line, const std::string& prefix, const altmin::TableSchema& schema,
+                           const altmin::Metrics& metrics) {
+  if (schema.target == altmin::TargetKind::classes) return;
+  line[prefix + "r2"] = metrics.r2;
+  const double unit = schema.target_number(0, 1) - schema.target_number(0, 0);
+  if (schema.targets() == 1) line[prefix + "rmse"] = metrics.rmse() * unit;
+}
 
 /// Prints how good the answers for a table are.
 inline int evaluate(const Options& options) {
-  const auto model = load(options.resume, options.threads);
-  altmin::TableReader<float> reader{altmin::table_files(options.evaluate), model.schema, reader_options(options)};
-  Scores scores{model.network, model.schema};
-  const altmin::Index targets = reader.targets();
-  for (altmin::Index count = rows_at_a_time; count == rows_at_a_time;) {
-    altmin::Matrix<float> x(reader.features(), rows_at_a_time);
-    altmin::Labels y(rows_at_a_time);
-    altmin::Matrix<float> t(targets, rows_at_a_time);
-    count = reader.read(x, altmin::Span<int>{y.data(), rows_at_a_time}, altmin::View<float>{t});
-    if (count == 0) break;
-    x.conservativeResize(Eigen::NoChange, count);
-    if (targets > 0) {
-      scores.add({std::move(x), altmin::Matrix<float>(t.leftCols(count))});
-    } else {
-      scores.add({std::move(x), y.head(count), reader.classes()});
-    }
-  }
-  if (scores.metrics().samples == 0)
-    throw altmin::DataError(options.evaluate + ": expected at least one row, got none");
-  if (!options.quiet) std::cout << scores.metrics() << '\n';
-  nlohmann::ordered_json line{{"rows", scores.metrics().samples},
-                              {"skipped_rows", reader.skipped()},
-                              {"unknown_values", reader.unknown()},
-                              {"loss", scores.metrics().loss}};
-  if (targets > 0) {
-    line["r2"] = scores.r2();
-    line["rmse"] = scores.root_mean_squared_errors();
-  } else {
-    line["accuracy"] = scores.metrics().accuracy;
-  }
+  const auto [net, schema] = load(options.resume, options.threads);
+  altmin::StreamOptions in_order;
+  in_order.batch_size = rows_at_a_time;
+  in_order.reservoir = 1;
+  in_order.standardize = false;
+  const auto files = altmin::table_files(options.evaluate);
+  altmin::Stream<float> rows{altmin::table_rows<float>(files, schema, reader_options(options)), in_order};
+  const altmin::Metrics metrics = altmin::evaluate(net, rows);
+  if (!options.quiet) std::cout << metrics << '\n';
+  nlohmann::ordered_json line{{"rows", metrics.samples},
+                              {"skipped_rows", rows.skipped()},
+                              {"loss", metrics.loss},
+                              {"accuracy", metrics.accuracy}};
+  add_regression(line, "", schema, metrics);
   std::cout << line.dump() << '\n';
   return 0;
 }

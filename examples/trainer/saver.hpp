@@ -58,7 +58,12 @@ class Saver {
 
  private:
   const altmin::Checkpoint& with_history() {
-    checkpoint_->notes["history"] = altmin::options_to_json(history_->epochs()).dump();
+    // Without validations within epochs: how often a run is looked at does not change its files.
+    std::vector<altmin::History::Epoch> epochs;
+    for (const auto& epoch : history_->epochs()) {
+      if (epoch.epoch > (epochs.empty() ? 0 : epochs.back().epoch)) epochs.push_back(epoch);
+    }
+    checkpoint_->notes["history"] = altmin::options_to_json(epochs).dump();
     return *checkpoint_;
   }
 

@@ -55,9 +55,6 @@ class StreamTask : public Task {
     line["rows_per_second"] = static_cast<double>(steps) * line["batch"].get<double>() / report.seconds;
   }
 
- protected:
-  const altmin::Stream<float>& stream() const { return stream_; }
-
  private:
   altmin::Stream<float> stream_;
   std::function<altmin::Index()> count_;

@@ -6,6 +6,7 @@
 #include "altmin/data/batches.hpp"
 #include "altmin/data/dataset.hpp"
 #include "altmin/data/standardize.hpp"
+#include "altmin/data/weights.hpp"
 #include "altmin/readers/cifar10.hpp"
 #include "altmin/readers/csv.hpp"
 #include "altmin/readers/idx.hpp"

@@ -382,3 +382,30 @@ TEST_CASE("a report streams as a line", "[fit]") {
         "2 epochs, 10 steps, loss 0.5, 1.2 s: all epochs are done\n"
         "2 epochs, 10 steps (3 failed), loss 0.5, 1.2 s: all epochs are done");
 }
+
+TEST_CASE("fit trains by the weights of a data set", "[fit]") {
+  auto data = support::rings(100);
+  FitOptions options = three_epochs();
+  auto plain = support::network();
+  fit(plain, data, options);
+  // Samples of weight 0 are not there: so the network learns the labels of the others.
+  Labels y = data.y();
+  Vector<float> weights = Vector<float>::Ones(100);
+  for (Index i = 0; i < 100; i += 2) {
+    y[i] = 1 - y[i];
+    weights[i] = 0;
+  }
+  Dataset<float> spoilt{data.x(), y};
+  spoilt.set_weights(weights);
+  data.set_weights(weights);
+  auto a = support::network();
+  auto b = support::network();
+  fit(a, data, options);
+  fit(b, spoilt, options);
+  CHECK(a == b);
+  CHECK(a != plain);
+
+  auto exact = support::network(AmRecursive{});
+  CHECK_THROWS_WITH(fit(exact, data, options), ContainsSubstring("AmRecursive: its signal takes no weights"));
+  CHECK(exact.steps() == 0);
+}

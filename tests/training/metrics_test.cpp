@@ -4,6 +4,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 
@@ -127,7 +128,7 @@ TEST_CASE("one output separates two classes", "[metrics]") {
   CHECK_THAT(streamed(metrics), ContainsSubstring("area under the ROC curve 0.7500"));
 }
 
-TEST_CASE("regression has a loss alone", "[metrics]") {
+TEST_CASE("regression has errors instead of an accuracy", "[metrics]") {
   Network<double> net{Layers<double>{1}.add(Dense{2}), MeanSquaredError{}, Sgd{}};
   net.layers()[0].parameters()[0].set(Matrix<double>::Ones(2, 1));
   net.layers()[0].parameters()[1].set(Matrix<double>::Zero(2, 1));
@@ -140,7 +141,10 @@ TEST_CASE("regression has a loss alone", "[metrics]") {
   CHECK(metrics.loss == Approx(1));  // (4 / 2 + 0) / 2
   CHECK(metrics.confusion.size() == 0);
   CHECK(std::isnan(metrics.accuracy));
-  CHECK(streamed(metrics) == "2 samples, loss 1");
+  CHECK(metrics.mean_squared_error == Approx(1));
+  CHECK(metrics.mean_absolute_error == Approx(0.5));
+  CHECK(metrics.r2 == Approx((1 + 1 - 4 / 0.5) / 2));
+  CHECK(streamed(metrics) == "2 samples, loss 1, RMSE 1, MAE 0.5, R2 -3.0000");
 }
 
 TEST_CASE("metrics stream as a table", "[metrics]") {
@@ -207,4 +211,158 @@ TEST_CASE("many classes have an accuracy, and no confusion matrix", "[metrics]")
   CHECK(held.classes == 1000);
   CHECK(held.confusion(999, 0) == 3);
   CHECK(held.confusion.sum() == 3);
+}
+
+TEST_CASE("precision, recall and F1 follow from the confusion matrix", "[metrics]") {
+  Matrix<Index> confusion(4, 4);
+  confusion << 5, 1, 0, 0,  //
+      2, 3, 0, 0,           //
+      1, 0, 0, 0,           //
+      0, 0, 0, 0;
+  const auto near = [](const Vector<double>& values, std::vector<double> expected) {
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      const double value = values(static_cast<Index>(k));
+      if (std::isnan(expected[k])) {
+        CHECK(std::isnan(value));
+      } else {
+        CHECK(value == Approx(expected[k]));
+      }
+    }
+  };
+  near(recall(confusion), {5 / 6.0, 3 / 5.0, 0, NAN});
+  near(precision(confusion), {5 / 8.0, 3 / 4.0, NAN, NAN});
+  near(f1(confusion), {10 / 14.0, 6 / 9.0, 0, NAN});
+  CHECK(macro_f1(confusion) == Approx((10 / 14.0 + 6 / 9.0) / 3));
+  CHECK(balanced_accuracy(confusion) == Approx((5 / 6.0 + 3 / 5.0) / 3));
+}
+
+TEST_CASE("log loss, calibration and top-k are those of the outputs as logits", "[metrics]") {
+  const auto net = affine(Matrix<double>::Identity(3, 3), Vector<double>::Zero(3));
+  Matrix<double> x(3, 4);
+  x << std::log(6.0), 0, std::log(2.0), 0,  //
+      std::log(3.0), std::log(2.0), 0, 0,   //
+      0, 0, 0, std::log(8.0);
+  // Probabilities .6 .3 .1, .25 .5 .25, .5 .25 .25, .1 .1 .8
+  const Metrics metrics = evaluate(net, Dataset<double>{x, Eigen::Vector4i{1, 1, 0, 2}});
+  CHECK(metrics.log_loss == Approx(-(std::log(0.3) + 2 * std::log(0.5) + std::log(0.8)) / 4));
+  CHECK(metrics.loss == Approx(metrics.log_loss));
+  // Bins of 1/15: confidences .5 and .5 share one, both are right; .6 is wrong; .8 is right.
+  CHECK(metrics.calibration_error == Approx((2 * 0.5 + 0.6 + 0.2) / 4));
+  CHECK(metrics.top(1) == 0.75);
+  CHECK(metrics.top(2) == 1);
+  CHECK_THROWS_AS(metrics.top(0), OptionError);
+  CHECK_THROWS_AS(metrics.top(11), OptionError);
+  CHECK(std::isnan(metrics.r2));
+
+  Network<double> one{Layers<double>{1}.add(Dense{1}), Logistic{}, Sgd{}};
+  one.layers()[0].parameters()[0].set(Matrix<double>::Ones(1, 1));
+  one.layers()[0].parameters()[1].set(Matrix<double>::Zero(1, 1));
+  Matrix<double> z(1, 2);
+  z << std::log(3.0), -std::log(3.0);  // .75 for label 1, .75 for label 0
+  const Metrics binary = evaluate(one, Dataset<double>{z, Eigen::Vector2i{1, 1}});
+  CHECK(binary.log_loss == Approx(-(std::log(0.75) + std::log(0.25)) / 2));
+  CHECK(binary.calibration_error == Approx(std::abs(1.5 - 1) / 2));
+  CHECK(std::isnan(binary.top(1)));
+}
+
+TEST_CASE("errors of regression equal their definitions", "[metrics]") {
+  Random random{Seed{6}};
+  Matrix<double> predicted(2, 50);
+  Matrix<double> targets(2, 50);
+  for (Index t = 0; t < 50; ++t) {
+    for (Index k = 0; k < 2; ++k) {
+      targets(k, t) = 1e6 + random.normal();  // far from 0: deviations would be lost in sums of squares
+      predicted(k, t) = targets(k, t) + 0.5 * random.normal();
+    }
+  }
+  MetricsSum<double> sum;
+  sum.add(ConstView<double>{predicted}.slice(0, 20), Target<double>{ConstView<double>{targets}.slice(0, 20)}, 1);
+  sum.add(ConstView<double>{predicted}.slice(20, 30), Target<double>{ConstView<double>{targets}.slice(20, 30)}, 2);
+  const Metrics metrics = sum.metrics();
+  const Matrix<double> errors = predicted - targets;
+  CHECK(metrics.loss == Approx(3 / 50.0));
+  CHECK(metrics.mean_squared_error == Approx(errors.squaredNorm() / 100).epsilon(1e-9));
+  CHECK(metrics.rmse() == Approx(std::sqrt(errors.squaredNorm() / 100)).epsilon(1e-9));
+  CHECK(metrics.mean_absolute_error == Approx(errors.cwiseAbs().sum() / 100).epsilon(1e-9));
+  double r2 = 0;
+  for (Index k = 0; k < 2; ++k) {
+    const Vector<double> row = targets.row(k).transpose();
+    r2 += (1 - errors.row(k).squaredNorm() / (row.array() - row.mean()).square().sum()) / 2;
+  }
+  CHECK(metrics.r2 == Approx(r2).epsilon(1e-9));
+  CHECK(std::isnan(metrics.accuracy));
+  // An output that is constant has no share of a variance.
+  targets.row(1).setConstant(3);
+  MetricsSum<double> half;
+  half.add(predicted, Target<double>{ConstView<double>{targets}}, 0);
+  CHECK(half.metrics().r2 ==
+        Approx(1 - errors.row(0).squaredNorm() / (targets.row(0).array() - targets.row(0).mean()).square().sum())
+            .epsilon(1e-9));
+}
+
+TEST_CASE("evaluate takes any source, pass after pass", "[metrics]") {
+  const auto net = affine(Matrix<double>::Identity(2, 2), Vector<double>::Zero(2));
+  Random random{Seed{4}};
+  Matrix<double> x(2, 3000);
+  Labels y(3000);
+  for (Index t = 0; t < 3000; ++t) {
+    y(t) = static_cast<int>(random.below(2));
+    x.col(t) << random.normal(), random.normal() + y(t);
+  }
+  const Dataset<double> data{x, y};
+  const Metrics expected = evaluate(net, data);
+  Batches<double> batches{data, {70, Seed{2}}};
+  for (int pass = 0; pass < 2; ++pass) {
+    batches.next();
+    const Metrics metrics = evaluate(net, batches);
+    CHECK(metrics.samples == 3000);
+    CHECK(metrics.loss == Approx(expected.loss).epsilon(1e-12));
+    CHECK(metrics.accuracy == expected.accuracy);
+    CHECK(metrics.confusion == expected.confusion);
+    CHECK(metrics.log_loss == Approx(expected.log_loss).epsilon(1e-12));
+    CHECK(metrics.calibration_error == Approx(expected.calibration_error).epsilon(1e-9));
+    CHECK(std::abs(metrics.auc - expected.auc) < 1e-4);
+  }
+  const Dataset<double> none{Matrix<double>(2, 0), Labels(0)};
+  Batches<double> empty{none, {}};
+  CHECK_THROWS_WITH(evaluate(net, empty), "evaluate: expected at least 1 sample, got none from the data set");
+}
+
+TEST_CASE("the area under the ROC curve of counts is that of rounded scores", "[metrics]") {
+  RocCounts counts;
+  CHECK(std::isnan(counts.area()));
+  for (const double score : {double{-INFINITY}, -2.0, -1e-30, 0.0}) counts.observe(score, false);
+  CHECK(std::isnan(counts.area()));
+  for (const double score : {-0.0, 1e-30, 1.0, double{INFINITY}}) counts.observe(score, true);
+  CHECK(counts.area() == (16 - 0.5) / 16);  // the two zeros tie
+  counts.observe(NAN, true);
+  CHECK(std::isnan(counts.area()));
+}
+
+TEST_CASE("several labels a sample are counted", "[metrics]") {
+  Matrix<double> scores(3, 4);
+  Matrix<double> targets(3, 4);
+  scores << 1, 0, 1, 1,  //
+      0, 1, 1, 0,        //
+      0, 0, 0, 0;
+  targets << 1, 0, 0, 1,  //
+      0, 1, 1, 1,         //
+      0, 0, 0, 0;
+  MultiLabelCounts counts;
+  counts.add(scores.leftCols(1), targets.leftCols(1));
+  counts.add(scores.rightCols(3), targets.rightCols(3));
+  CHECK(counts.samples() == 4);
+  CHECK(counts.exact_match() == 0.5);
+  CHECK(counts.hamming_loss() == Approx(2 / 12.0));
+  CHECK(counts.recall()(0) == 1);
+  CHECK(counts.recall()(1) == Approx(2 / 3.0));
+  CHECK(counts.precision()(0) == Approx(2 / 3.0));
+  CHECK(counts.precision()(1) == 1);
+  CHECK(std::isnan(counts.f1()(2)));
+  CHECK(counts.micro_f1() == Approx(8 / 10.0));
+  CHECK(counts.macro_f1() == Approx(0.8));
+  CHECK_THROWS_AS(counts.add(scores.topRows(2), targets.topRows(2)), ShapeError);
+  targets(1, 2) = 0.5;
+  CHECK_THROWS_WITH(counts.add(scores, targets), "MultiLabelCounts: sample 2: expected targets of 0 or 1, got 0.5");
+  CHECK(counts.samples() == 4);
 }

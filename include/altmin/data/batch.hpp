@@ -29,12 +29,14 @@ class LabelView : public Eigen::Map<const Labels> {
 template <class Scalar>
 struct Batch {
   Batch() = default;
-  Batch(ConstView<Scalar> x_, LabelView y_, ConstView<Scalar> targets_) : x{x_}, y{y_}, targets{targets_} {}
+  Batch(ConstView<Scalar> x_, LabelView y_, ConstView<Scalar> targets_, ConstView<Scalar> weights_ = {})
+      : x{x_}, y{y_}, targets{targets_}, weights{weights_} {}
   Batch(const Batch&) = default;
   Batch& operator=(const Batch& other) {
     x.rebind(other.x);
     y.rebind(other.y);
     targets.rebind(other.targets);
+    weights.rebind(other.weights);
     return *this;
   }
   ~Batch() = default;
@@ -42,6 +44,7 @@ struct Batch {
   ConstView<Scalar> x;        ///< features x samples
   LabelView y;                ///< one label per sample
   ConstView<Scalar> targets;  ///< outputs x samples
+  ConstView<Scalar> weights;  ///< 1 x samples; without rows where they have none
 
   Index size() const { return x.cols(); }
 };

@@ -68,6 +68,7 @@ class Batches : public BatchSource<Scalar> {
     } else {
       targets_.resize(data.targets().rows(), room);
     }
+    weights_.resize(data.weights().size() > 0 ? 1 : 0, room);
     begin_pass();
   }
 
@@ -159,6 +160,7 @@ class Batches : public BatchSource<Scalar> {
       } else {
         x_.col(j) = data_->x().col(sample);
       }
+      if (weights_.rows() > 0) weights_(0, j) = data_->weights()[sample];
       if (data_->has_labels()) {
         y_[j] = data_->y()[sample];
       } else {
@@ -166,7 +168,10 @@ class Batches : public BatchSource<Scalar> {
       }
     }
     const bool has_labels = data_->has_labels();
-    batch_ = {view(x_, size), {y_.data(), has_labels ? size : 0}, view(targets_, has_labels ? 0 : size)};
+    batch_ = {view(x_, size),
+              {y_.data(), has_labels ? size : 0},
+              view(targets_, has_labels ? 0 : size),
+              view(weights_, size)};
   }
 
   static ConstView<Scalar> view(const Matrix<Scalar>& buffer, Index columns) {
@@ -176,6 +181,7 @@ class Batches : public BatchSource<Scalar> {
   void require_same_sizes() const {
     const bool same =
         data_->size() == static_cast<Index>(order_.size()) && data_->features() == x_.rows() &&
+        (data_->weights().size() > 0) == (weights_.rows() > 0) &&
         (data_->has_labels() ? y_.size() == x_.cols()
                              : targets_.cols() == x_.cols() && data_->targets().rows() == targets_.rows());
     if (!same) {
@@ -196,6 +202,7 @@ class Batches : public BatchSource<Scalar> {
   Matrix<Scalar> x_;
   Labels y_;
   Matrix<Scalar> targets_;
+  Matrix<Scalar> weights_;
   Batch<Scalar> batch_;
   mutable std::uint64_t fingerprint_ = 0;
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "altmin/core/error.hpp"
+#include "altmin/core/finite.hpp"
 #include "altmin/core/random.hpp"
 #include "altmin/core/shape.hpp"
 #include "altmin/core/types.hpp"
@@ -74,6 +75,21 @@ class Dataset {
     return targets_;
   }
 
+  /// One weight a sample, for training (see Network::step); empty where they have none.
+  const Vector<Scalar>& weights() const { return weights_; }
+
+  /// Gives the samples weights. Throws ShapeError unless there is one a sample, DataError for one that is negative or
+  /// not finite.
+  void set_weights(Vector<Scalar> weights) {
+    require_count("weights", weights.size());
+    for (Index i = 0; i < weights.size(); ++i) {
+      if (weights[i] >= Scalar(0) && detail::is_finite(weights[i])) continue;
+      throw DataError("Dataset: sample " + detail::text(i) + ": expected a finite weight of 0 or more, got " +
+                      detail::text(weights[i]));
+    }
+    weights_ = std::move(weights);
+  }
+
   bool has_labels() const { return has_labels_; }
   Index features() const { return x_.rows(); }
 
@@ -112,9 +128,11 @@ class Dataset {
     chosen.x_.resize(x_.rows(), samples.size());
     chosen.y_.resize(has_labels_ ? samples.size() : 0);
     chosen.targets_.resize(targets_.rows(), has_labels_ ? 0 : samples.size());
+    chosen.weights_.resize(weights_.size() > 0 ? samples.size() : 0);
     for (Index i = 0; i < samples.size(); ++i) {
       require_range("select", samples[i], 0, size() - 1);
       chosen.x_.col(i) = x_.col(samples[i]);
+      if (weights_.size() > 0) chosen.weights_[i] = weights_[samples[i]];
       if (has_labels_) {
         chosen.y_[i] = y_[samples[i]];
       } else {
@@ -177,6 +195,7 @@ class Dataset {
   Matrix<Scalar> x_;
   Labels y_;
   Matrix<Scalar> targets_;
+  Vector<Scalar> weights_;
   Shape shape_{0};
   Index classes_ = 0;
   bool has_labels_ = true;

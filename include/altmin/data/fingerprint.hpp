@@ -40,6 +40,7 @@ std::uint64_t fingerprint(const Dataset<Scalar>& data) {
       mix_all(data.targets().data() + sample * outputs, outputs);
     }
   }
+  for (Index i = 0; data.weights().size() > 0 && i < count; ++i) mix_all(&data.weights()[i * data.size() / count], 1);
   return hash == 0 ? 1 : hash;
 }
 

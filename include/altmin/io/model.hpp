@@ -124,6 +124,7 @@ void read_training(const Safetensors& file, TensorReader& reader, Network<Scalar
   refuse_as_format("network", [&] {
     net.set_rate_scale(net.rate_scale());
     net.set_mu_scale(net.mu_scale());
+    net.set_gradient_limit(net.gradient_limit());
     net.algorithm().require_fit(net.layers());
   });
 }

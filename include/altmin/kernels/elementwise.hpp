@@ -15,6 +15,24 @@ double square_sum(ConstView<Scalar> matrix) {
   return sum;
 }
 
+/// The same, each column times its weight (1 x columns; without rows: 1).
+template <class Scalar>
+double square_sum(ConstView<Scalar> matrix, ConstView<Scalar> weights) {
+  if (weights.rows() == 0) return square_sum(matrix);
+  double sum = 0;
+  for (Index t = 0; t < matrix.cols(); ++t) {
+    sum += static_cast<double>(weights(0, t)) * static_cast<double>(matrix.col(t).squaredNorm());
+  }
+  return sum;
+}
+
+/// Multiplies each column by its weight (1 x columns; without rows: 1).
+template <class Scalar>
+void weight_columns(ConstView<Scalar> weights, View<Scalar> matrix) {
+  if (weights.rows() == 0) return;
+  for (Index t = 0; t < matrix.cols(); ++t) matrix.col(t) *= weights(0, t);
+}
+
 /// result = a + b. All three have the same shape; the result may be one of the others.
 template <class Scalar>
 void add(ConstView<Scalar> a, ConstView<Scalar> b, View<Scalar> result) {

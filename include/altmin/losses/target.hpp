@@ -24,15 +24,27 @@ class Target {
   int label(Index sample) const { return labels_[sample]; }
   const ConstView<Scalar>& values() const { return values_; }
 
+  /// The same, whose samples have weights (1 x samples): a loss need not read them, as each sample's loss is multiplied
+  /// by its weight.
+  Target weighted(ConstView<Scalar> weights) const {
+    Target result{*this};
+    result.weights_.rebind(weights);
+    return result;
+  }
+  /// 1 x samples; without rows where the samples have no weights.
+  const ConstView<Scalar>& weights() const { return weights_; }
+
   /// The samples first .. first + count - 1.
   Target slice(Index first, Index count) const {
-    return has_labels() ? Target{labels_ + first, count} : Target{values_.slice(first, count)};
+    const Target part = has_labels() ? Target{labels_ + first, count} : Target{values_.slice(first, count)};
+    return weights_.rows() > 0 ? part.weighted(weights_.slice(first, count)) : part;
   }
 
  private:
   const int* labels_ = nullptr;  // may be null where there are no samples
   bool has_labels_ = false;
   ConstView<Scalar> values_;
+  ConstView<Scalar> weights_;
   Index samples_;
 };
 
@@ -73,6 +85,21 @@ void require_labels(const char* name, Index classes, const Target<Scalar>& targe
       throw DataError(std::string(name) + ": label of sample " + text(t) + ": expected 0 to " + text(classes - 1) +
                       ", got " + text(target.label(t)));
     }
+  }
+}
+
+/// One finite weight of 0 or more for each sample, if there are weights.
+template <class Scalar>
+void require_weights(const Target<Scalar>& target) {
+  const auto& weights = target.weights();
+  if (weights.rows() == 0) return;
+  if (weights.cols() != target.samples()) {
+    throw ShapeError("weights: expected " + text(target.samples()) + ", one a sample, got " + text(weights.cols()));
+  }
+  for (Index t = 0; t < weights.cols(); ++t) {
+    const auto weight = static_cast<double>(weights(0, t));
+    if (is_finite(weight) && weight >= 0) continue;
+    throw DataError("weights: sample " + text(t) + ": expected a finite weight of 0 or more, got " + text(weight));
   }
 }
 

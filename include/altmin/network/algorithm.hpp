@@ -170,6 +170,11 @@ class Algorithm {
   /// Throws OptionError unless its signal and rules, and these layers, can be those of one of several ranks.
   void require_sums_over_ranks(const LayerStack<Scalar>& layers) const;
 
+  /// Throws OptionError unless its rules can clip gradients.
+  void require_clipping() const;
+  /// Throws OptionError unless its signal and rules can take weights of samples.
+  void require_sample_weights() const;
+
   /// One training step. Unless it returns `updated`, nothing has changed but the random numbers that were drawn.
   StepReport step(const StepContext<Scalar>& context);
 
@@ -292,9 +297,13 @@ Status Algorithm<Scalar>::update_weights(const StepContext<Scalar>& context) {
       rules_[std::size_t(l)]->derive(worker, step);
       if (worker.share() != nullptr) rules_[std::size_t(l)]->sum_gradients(worker, step);
     });
-    // Here all gradients are computed, a contiguous piece a block, and nothing has moved: the place to clip or weight
-    // them. Who enlarges them renews their bounds. What follows reads sums over the batch alone: with several ranks, it
-    // is the same on all of them.
+    // Here all gradients are computed, a contiguous piece a block, and nothing has moved. Who enlarges them renews
+    // their bounds. What follows reads sums over the batch alone: with several ranks, it is the same on all of them.
+    if (context.scales.gradient_limit) {
+      for_each_block(context, iteration, [&](Index l, const BlockStep<Scalar>& step, const Worker<Scalar>&) {
+        rules_[std::size_t(l)]->clip(step, *context.scales.gradient_limit);
+      });
+    }
     if (!stays_finite(context, iteration)) {
       if (iteration > 0) restore_weights(context.layers);
       return Status::weights_not_finite;
@@ -324,6 +333,28 @@ void Algorithm<Scalar>::require_sums_over_ranks(const LayerStack<Scalar>& layers
   if (!signal_->sums_over_ranks()) refuse("the signal of " + std::string{name()});
   for (const auto& rule : rules_) {
     if (!rule->sums_over_ranks()) refuse("the weight rule of " + std::string{name()});
+  }
+}
+
+template <class Scalar>
+void Algorithm<Scalar>::require_clipping() const {
+  for (const auto& rule : rules_) {
+    if (rule->clips()) continue;
+    throw OptionError(std::string{name()} +
+                      ": its weight rule does not clip gradients: expected another algorithm, or " +
+                      "no gradient limit");
+  }
+}
+
+template <class Scalar>
+void Algorithm<Scalar>::require_sample_weights() const {
+  const auto refuse = [&](const char* what) {
+    throw OptionError(std::string{name()} + ": its " + what +
+                      " takes no weights of samples: expected another algorithm, or samples without weights");
+  };
+  if (!signal_->weighs_samples()) refuse("signal");
+  for (const auto& rule : rules_) {
+    if (!rule->weighs_samples()) refuse("weight rule");
   }
 }
 

@@ -23,12 +23,14 @@ class Backprop::Signal : public SignalBase<Signal<Scalar>, Scalar> {
  public:
   Signal(const Backprop&, const LayerStack<Scalar>&) {}
 
+  bool weighs_samples() const override { return true; }
   bool sums_over_ranks() const override { return true; }
 
   Status propagate(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) override {
     const Index samples = context.x.cols();
     const View<Scalar> residual = workspace[workspace.last()].residual.view();
     detail::scale<Scalar>(Scalar(1) / static_cast<Scalar>(context.samples()), residual, residual);
+    detail::weight_columns<Scalar>(workspace.sample_weights.view(), residual);
     for (Index l = workspace.last(); l > 0; --l) {
       const auto block = workspace.block(context.layers, l);
       auto& below = workspace[l - 1].residual;
@@ -43,7 +45,9 @@ class Backprop::Signal : public SignalBase<Signal<Scalar>, Scalar> {
 
   BlockSignal<Scalar> block_signal(const StepContext<Scalar>& context, Workspace<Scalar>& workspace, Index l,
                                    int) const override {
-    return {workspace.forward_point(context, l), workspace[l].residual.view()};
+    BlockSignal<Scalar> signal{workspace.forward_point(context, l), workspace[l].residual.view()};
+    signal.sample_weights.rebind(workspace.sample_weights.view());
+    return signal;
   }
 
   template <class Visit, class... Self>

@@ -241,7 +241,7 @@ class CodeDescent::Rule : public CodeRuleBase<Rule<Scalar>, Scalar> {
       move_code(worker, problem, descent, moved, {first, last}, residual, scratch);
       if (by_normal_matrix && !last) continue;
       if (options_.iterations == 1 && !problem.output_is_read) {
-        sums.displacement = detail::square_sum<Scalar>(problem.solution.displacement);
+        sums.displacement = problem.square_sum(problem.solution.displacement);
         continue;
       }
       if (descent.way_down.rows > 0) {

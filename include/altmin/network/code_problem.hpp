@@ -75,6 +75,8 @@ struct CodeProblem {
   BlockTarget<Scalar> target;
   Solution solution;
   bool output_is_read = true;  // if not, a rule may leave the block at c, and its residual, unspecified
+  /// Of all samples of the batch; they weigh what is summed over samples, and not the problem of one of them.
+  ConstView<Scalar> sample_weights{};
 
   Index samples() const { return solution.displacement.cols(); }
 
@@ -85,7 +87,14 @@ struct CodeProblem {
             target,
             {solution.displacement.slice(first, count), solution.code.slice(first, count),
              solution.residual.slice(first, count)},
-            output_is_read};
+            output_is_read,
+            sample_weights};
+  }
+
+  /// The sum of squares over these samples, by their weights.
+  double square_sum(ConstView<Scalar> matrix) const {
+    if (sample_weights.rows() == 0) return detail::square_sum<Scalar>(matrix);
+    return detail::square_sum<Scalar>(matrix, sample_weights.slice(forward.first, samples()));
   }
 
   /// The samples that one thread each solves: so few that all that belongs to them stays in a core's cache, where the
@@ -191,8 +200,7 @@ template <class Scalar>
 CodeSums CodeProblem<Scalar>::finish(ConstView<Scalar> change) const {
   if (moved.y.size() > 0) detail::add<Scalar>(forward.y, change, moved.y);
   target.write_residual(moved, change, solution.residual);
-  return {detail::square_sum<Scalar>(solution.displacement), detail::square_sum<Scalar>(change),
-          detail::square_sum<Scalar>(solution.residual)};
+  return {square_sum(solution.displacement), square_sum(change), square_sum(solution.residual)};
 }
 
 }  // namespace altmin

@@ -37,9 +37,15 @@ class GradientRule : public WeightRuleBase<GradientRule<Moments>, typename Momen
     Gradients<Scalar>::derive(worker, step);
   }
 
+  bool weighs_samples() const override { return true; }
   bool sums_over_ranks() const override { return true; }
   void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
     Gradients<Scalar>::sum(worker, step);
+  }
+
+  bool clips() const override { return true; }
+  void clip(const BlockStep<Scalar>& step, double limit) override {
+    Gradients<Scalar>::clip(step.memory.gradients.view(), step.signal.scale, limit);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {

@@ -31,6 +31,13 @@ class Gradients {
   /// Sums the piece over ranks, and bounds the sums.
   static void sum(const Worker<Scalar>& worker, const BlockStep<Scalar>& step);
 
+  /// Shortens the gradients of all parameters together, which are `scale` times the piece, to a norm of `limit` at
+  /// most. Their bounds stay valid.
+  static void clip(View<Scalar> piece, double scale, double limit) {
+    const double norm = std::abs(scale) * std::sqrt(detail::square_sum<Scalar>(piece));
+    if (norm > limit && std::isfinite(norm)) piece *= static_cast<Scalar>(limit / norm);
+  }
+
   /// The last rows * columns numbers of the piece.
   static View<Scalar> further(const BlockStep<Scalar>& step, Index rows, Index columns) {
     const View<Scalar> all = step.memory.gradients.view();

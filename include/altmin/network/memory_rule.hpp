@@ -90,7 +90,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   const Matrix<Scalar>& velocity() const { return velocity_; }
 
   void observe(const Worker<Scalar>& worker, const Block<Scalar>& block, const BlockPoint<Scalar>& forward,
-               ConstView<Scalar>) override {
+               ConstView<Scalar> weights) override {
     has_next_ = false;
     if (beside_.map() < 0) return;
     constexpr Index first_steps = 10;
@@ -101,7 +101,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     const Point<Scalar> at = block.point(forward, beside_.map());
     has_next_ = next_.update(
         worker, memory_, options_.forgetting, centres(map), worker.all_samples(at.x.cols()) * map.columns(),
-        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_weight_part(worker, at, inputs_, use); });
+        [&](FunctionRef<void(Index, ConstView<Scalar>)> use) { map.for_each_weight_part(worker, at, inputs_, use); },
+        weights, map.columns());
   }
 
   void derive(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
@@ -111,6 +112,7 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
         velocity_.size());
   }
 
+  bool weighs_samples() const override { return true; }
   bool sums_over_ranks() const override { return true; }
   void sum_gradients(const Worker<Scalar>& worker, const BlockStep<Scalar>& step) override {
     const bool moves = beside_.map() >= 0 && !LoweredMap<Scalar>{step.block[beside_.map()]}.frozen();
@@ -118,6 +120,16 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     if (!moves) gradient.setZero();
     Gradients<Scalar>::sum(worker, step);
     if (moves) gradient_bound_ = gradient_bound(norm_bound<Scalar>(gradient), gradient);
+  }
+
+  bool clips() const override { return true; }
+  /// G and g together, and the gradients of what moves by Adam.
+  void clip(const BlockStep<Scalar>& step, double limit) override {
+    const bool moves = beside_.map() >= 0 && !LoweredMap<Scalar>{step.block[beside_.map()]}.frozen();
+    const View<Scalar> all = step.memory.gradients.view();
+    Gradients<Scalar>::clip({all.address(0, 0), all.rows() - velocity_.size(), 1, all.rows()}, step.signal.scale, limit);
+    if (!moves) return;
+    Gradients<Scalar>::clip(Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols()), 1, limit);
   }
 
   bool stays_finite(const BlockStep<Scalar>& step) const override {
@@ -200,7 +212,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
     layer.lower_output(worker, residual, scaled);
     // Per sample, at the scale of the batch's mean.
     const Index all_columns = all_samples * map.columns();
-    scale_residual(worker, step.signal.scale * static_cast<double>(all_samples), all_columns, scaled);
+    scale_residual(worker, step.signal.scale * static_cast<double>(all_samples), all_columns, scaled,
+                   step.signal.sample_weights);
     const double residual_square = detail::square_sum<Scalar>(scaled);
     root_.fit(directions_count, 1);
     View<Scalar> f = root_.view();
@@ -248,13 +261,20 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   }
 
   /// From residuals to R~, and v, of so many columns on all ranks.
-  void scale_residual(const Worker<Scalar>& worker, double scale, Index all_columns, View<Scalar> residual) {
+  void scale_residual(const Worker<Scalar>& worker, double scale, Index all_columns, View<Scalar> residual,
+                      ConstView<Scalar> weights) {
     const auto fresh = static_cast<Scalar>(options_.output_forgetting);
     const auto factor = static_cast<Scalar>(scale);
     const Index columns = residual.cols();
     next_mean_square_.setZero(residual.rows(), 1);
     for (Index t = 0; t < columns; ++t) {
-      next_mean_square_.array() += (factor * residual.col(t).array()).square();
+      if (weights.rows() == 0) {
+        next_mean_square_.array() += (factor * residual.col(t).array()).square();
+        continue;
+      }
+      const Scalar weight =
+          weights(0, t / (columns / weights.cols()));  // which the residual has once, its square twice
+      if (weight > Scalar(0)) next_mean_square_.array() += (factor * residual.col(t).array()).square() / weight;
     }
     worker.sum(View<Scalar>{next_mean_square_});
     next_mean_square_ =

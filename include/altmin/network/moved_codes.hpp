@@ -83,6 +83,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
   double mu() const { return mu_; }
 
   bool moves_codes() const override { return true; }
+  bool weighs_samples() const override { return true; }
   bool sums_over_ranks() const override {
     return std::all_of(rules_.begin(), rules_.end(), [](const auto& rule) { return rule->sums_over_ranks(); });
   }
@@ -106,6 +107,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     for (const double penalty : penalties_) {
       if (!std::isfinite(penalty)) return Status::codes_not_finite;
     }
+    weight_residuals(context, workspace);
     return Status::updated;
   }
 
@@ -114,7 +116,9 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     const auto samples = static_cast<double>(options_.reduction == Reduction::sum ? context.samples() : 1);
     BlockSignal<Scalar> signal{weight_point(context, workspace, l), workspace[l].residual.view(),
                                distance_scale(context, workspace, l) / samples, l1(context, workspace, l)};
-    if (iteration == 0 && is_target_displacement(workspace, l)) {
+    signal.sample_weights.rebind(workspace.sample_weights.view());
+    const bool weighted = workspace.sample_weights.rows() > 0;
+    if (iteration == 0 && !weighted && is_target_displacement(workspace, l)) {
       signal.residual.rebind(workspace.code(l).target());
       signal.residual_scale = static_cast<double>(workspace.code(l).target_scale);
       signal.scale *= signal.residual_scale;
@@ -135,6 +139,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
       block.forward(worker, at);
       context.loss.evaluate(at.y, context.target, residual);
       detail::scale<Scalar>(Scalar(-1), residual, residual);
+      detail::weight_columns<Scalar>(workspace.sample_weights.view(), residual);
       return;
     }
     const BlockPoint<Scalar> fresh{at.x, residual, at.inner, at.step};
@@ -151,6 +156,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     detail::scaled_difference<Scalar>(Scalar(1), workspace[l].output.view(), residual, residual);
     detail::scaled_difference<Scalar>(-code.target_scale, code.target(), residual, residual);
     detail::scale<Scalar>(Scalar(-1), residual, residual);
+    detail::weight_columns<Scalar>(workspace.sample_weights.view(), residual);
   }
 
   Span<const double> penalties() const override { return {penalties_.data(), static_cast<Index>(penalties_.size())}; }
@@ -179,12 +185,26 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
     const auto& code = workspace.code(l);
     const auto scale = static_cast<double>(code.target_scale);
     if (is_target_displacement(workspace, l)) {
-      return scale * scale * detail::square_sum<Scalar>(code.target());
+      return scale * scale * detail::square_sum<Scalar>(code.target(), workspace.sample_weights.view());
     }
     workspace[l].residual.fit(workspace[l].output.rows(), context.x.cols());
     const View<Scalar> residual = workspace[l].residual.view();
     BlockTarget<Scalar>{code}.write_residual(workspace.forward_point(context, l), {}, residual);
-    return detail::square_sum<Scalar>(residual);
+    return detail::square_sum<Scalar>(residual, workspace.sample_weights.view());
+  }
+
+  /// Multiplies the residuals of all blocks by the weights of the samples. A target displacement is left as it is: the
+  /// weighted residual stands beside it.
+  void weight_residuals(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) const {
+    if (workspace.sample_weights.rows() == 0) return;
+    for (Index l = 0; l < workspace.blocks(); ++l) {
+      auto& residual = workspace[l].residual;
+      if (is_target_displacement(workspace, l)) {
+        residual.fit(workspace[l].output.rows(), context.x.cols());
+        detail::scale<Scalar>(workspace.code(l).target_scale, workspace.code(l).target(), residual.view());
+      }
+      detail::weight_columns<Scalar>(workspace.sample_weights.view(), residual.view());
+    }
   }
 
   void take_memory(const StepContext<Scalar>& context, Workspace<Scalar>& workspace) const {
@@ -250,7 +270,8 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
         workspace.moved_point(l + 1),
         top ? BlockTarget<Scalar>{context.loss, context.target} : BlockTarget<Scalar>{workspace.code(l + 1)},
         {code.displacement.view(), code.code.view(), residual.view()},
-        options_.weight_inputs == WeightInputs::updated};
+        options_.weight_inputs == WeightInputs::updated,
+        workspace.sample_weights.view()};
     const CodePenalties penalties = code_penalties(context, workspace, l);
     CodeSums sums = rule->solve(context.worker, problem, penalties, workspace, l);
     const auto below = workspace.block(context.layers, l);
@@ -265,7 +286,7 @@ class CodesSignal : public SignalBase<CodesSignal<Scalar>, Scalar> {
                                      {options_.preserve_scale, options_.weight_inputs == WeightInputs::updated}};
       rule->observe_time(in_time, time.solve(context.worker, in_time, steps, workspace));
       sums = problem.evaluate(context.worker, workspace);
-      sums.displacement = context.worker.sum(detail::square_sum<Scalar>(code.target()));
+      sums.displacement = context.worker.sum(problem.square_sum(code.target()));
     }
     if (options_.weight_inputs == WeightInputs::forward && top) {  // at the prediction of the forward pass
       problem.target.write_residual(problem.forward, {}, residual.view());

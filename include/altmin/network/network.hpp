@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iosfwd>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -58,6 +59,27 @@ class Network {
     StepReport report;
     with_batch(
         x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) { report = checked_step(samples, target); });
+    return report;
+  }
+
+  /// The same, of samples that have weights, a row or a column: each sample's loss and gradient is multiplied by its
+  /// weight, and sums over the batch are divided by the sum of the weights. So a sample of weight 2 is the sample
+  /// twice, also in the memories of an algorithm, and one of weight 0 is not there. Layers count each sample once: the
+  /// statistics of batch normalization have no weights. On several ranks all have weights, or none has. Throws
+  /// ShapeError unless there is one weight a sample, DataError for one that is negative or not finite and where all
+  /// are 0, OptionError where the algorithm takes none (ExactCodes, and rules that do not say that they do).
+  template <class X, class Y, class Weights>
+  StepReport step(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<Y>& y,
+                  const Eigen::MatrixBase<Weights>& weights) {
+    static_assert(std::is_same_v<typename Weights::Scalar, Scalar> && Weights::IsVectorAtCompileTime,
+                  "altmin: weights are a vector of the network's scalar type");
+    const Eigen::Ref<const Eigen::Matrix<Scalar, Weights::RowsAtCompileTime == 1 ? 1 : Eigen::Dynamic,
+                                         Weights::RowsAtCompileTime == 1 ? Eigen::Dynamic : 1>>
+        vector{weights};
+    StepReport report;
+    with_batch(x, y, [&](ConstView<Scalar> samples, const Target<Scalar>& target) {
+      report = checked_step(samples, target.weighted({vector.data(), 1, vector.size(), 1}));
+    });
     return report;
   }
 
@@ -141,6 +163,7 @@ class Network {
   void set_algorithm(const Config& algorithm) {
     require_layers();
     Algorithm<Scalar> next{AnyAlgorithm<Scalar>{algorithm}, layers_};
+    if (scales_.gradient_limit) next.require_clipping();
     if (!share_.alone()) share_with_ranks(*share_.communicator(), next);
     algorithm_ = std::move(next);
   }
@@ -208,6 +231,18 @@ class Network {
   }
   double mu_scale() const { return scales_.mu; }
 
+  /// Shortens the gradient of each block to this norm at most, from the next step on: that of all its parameters
+  /// together, as the weight rule is given it (of AM-mem, the preconditioned one). Above 0; infinite, as it is unless
+  /// set: no limit. Throws OptionError also where the algorithm's weight rule does not clip.
+  void set_gradient_limit(double limit) {
+    if (!(limit > 0)) throw OptionError("gradient_limit must be above 0, got " + detail::text(limit));
+    scales_.gradient_limit.reset();
+    if (limit > std::numeric_limits<double>::max()) return;
+    algorithm_.require_clipping();
+    scales_.gradient_limit = limit;
+  }
+  double gradient_limit() const { return scales_.gradient_limit.value_or(std::numeric_limits<double>::infinity()); }
+
   /// Steps taken.
   Index steps() const { return steps_; }
 
@@ -232,6 +267,7 @@ class Network {
     visit("steps", self.steps_...);
     visit("rate_scale", self.scales_.rate...);
     visit("mu_scale", self.scales_.mu...);
+    visit("gradient_limit", self.scales_.gradient_limit...);
   }
 
  private:
@@ -334,6 +370,13 @@ void Network<Scalar>::check_batch(ConstView<Scalar> x, const Target<Scalar>& tar
     throw ShapeError("target: expected " + detail::text(x.cols()) + " samples, got " + detail::text(target.samples()));
   }
   loss_->check(layers_.output().size(), target);
+  const auto& weights = target.weights();
+  if (weights.rows() == 0) return;
+  detail::require_weights(target);
+  algorithm_.require_sample_weights();
+  if (!may_be_empty && (weights.array() == Scalar(0)).all()) {
+    throw DataError("weights: expected at least one above 0 in a batch, got none");
+  }
 }
 
 template <class Scalar>
@@ -376,6 +419,7 @@ void Network<Scalar>::share_with_ranks(Communicator& communicator, Algorithm<Sca
     visit_part(visitor, "", steps_);
     visit_part(visitor, "", scales_.rate);
     visit_part(visitor, "", scales_.mu);
+    visit_part(visitor, "gradient_limit", scales_.gradient_limit);
   });
 }
 

@@ -18,6 +18,8 @@ struct BlockSignal {
   double scale = 1;            // the derivative of the block's objective by its output is -scale * residual,
   double l1 = 0;               // and the objective has this times the sum of all |w| besides
   double residual_scale = 1;   // what the output lacks of its target is this times the residual
+  /// What each sample's residual has been multiplied by: its weight (1 x samples); without rows: 1.
+  ConstView<Scalar> sample_weights{};
 };
 
 /// Computes, from the forward pass and the loss of a training step, a residual for every block: the direction in which
@@ -46,8 +48,14 @@ class SignalInterface {
   /// Throws OptionError or ShapeError for a loss or a batch that it cannot take. The first call of a step.
   virtual void check(const LossInterface<Scalar>&, Index /*outputs*/, Index /*samples*/) const {}
 
+  /// Whether it can take weights of samples: a sample of weight 2 then is the sample twice. It multiplies the residuals
+  /// of all blocks by Workspace::sample_weights, and what it sums over the batch.
+  virtual bool weighs_samples() const { return false; }
+
   /// What each sample weighs in the memories of weight rules (1 x samples); empty: 1. After the forward pass.
-  virtual ConstView<Scalar> sample_weights(const StepContext<Scalar>&, Workspace<Scalar>&) { return {}; }
+  virtual ConstView<Scalar> sample_weights(const StepContext<Scalar>&, Workspace<Scalar>& workspace) {
+    return workspace.sample_weights.view();
+  }
 
   /// Finds the residuals of all blocks. The forward pass has been run (see run_forward()), and its loss is finite.
   /// Anything but `updated` leaves the signal's state as it was.

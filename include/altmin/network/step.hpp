@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "altmin/core/random.hpp"
 #include "altmin/core/types.hpp"
 #include "altmin/layers/layer_stack.hpp"
@@ -45,8 +47,9 @@ struct StepReport {
 
 /// Factors that schedules set: 1 unless set.
 struct StepScales {
-  double rate = 1;  // multiplies the learning rates of all weights
-  double mu = 1;    // multiplies the weight of the penalties
+  double rate = 1;                         // multiplies the learning rates of all weights
+  double mu = 1;                           // multiplies the weight of the penalties
+  std::optional<double> gradient_limit{};  // of the norm of each block's gradient
 };
 
 /// All that an algorithm may use in a training step. The batch has been checked: shapes fit, and all values are finite.

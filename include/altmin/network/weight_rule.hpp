@@ -41,6 +41,10 @@ class WeightRuleInterface {
   /// shows until apply().
   virtual void observe(const Worker<Scalar>&, const Block<Scalar>&, const BlockPoint<Scalar>&, ConstView<Scalar>) {}
 
+  /// Whether it can take weights of samples: what it sums over the batch beside products of inputs and residuals, which
+  /// are weighted already (BlockSignal::sample_weights), it multiplies by them.
+  virtual bool weighs_samples() const { return false; }
+
   /// Whether it fits codes, and so needs a signal that moves them.
   virtual bool requires_codes() const { return false; }
 
@@ -60,6 +64,11 @@ class WeightRuleInterface {
   virtual bool sums_over_ranks() const { return false; }
   /// With several ranks, after derive(): sums the gradients over them, and makes their bounds those of the sums.
   virtual void sum_gradients(const Worker<Scalar>&, const BlockStep<Scalar>&) {}
+
+  /// Whether clip() is implemented.
+  virtual bool clips() const { return false; }
+  /// After derive(): shortens the gradients, as apply() reads them, to a norm of `limit` at most.
+  virtual void clip(const BlockStep<Scalar>&, double /*limit*/) {}
 
   /// Whether apply() would leave weights and state finite, from bounds.
   virtual bool stays_finite(const BlockStep<Scalar>& step) const = 0;

@@ -64,6 +64,9 @@ class Workspace {
   Workspace& operator=(Workspace&&) noexcept = default;
   ~Workspace() = default;
 
+  /// Of the samples of the batch, their mean being 1: 1 x samples; without rows where they have no weights.
+  Buffer<Scalar> sample_weights;
+
   // Of moved codes.
   std::vector<AuxiliaryVariable<Scalar>> codes;  // code l stands between the blocks l and l + 1
   Buffer<Scalar> prediction;                     // of the last block, at the updated codes
@@ -104,7 +107,7 @@ class Workspace {
   }
 
   Index bytes() const {
-    Index sum = prediction.bytes() + matrix_target.bytes();
+    Index sum = sample_weights.bytes() + prediction.bytes() + matrix_target.bytes();
     for (const auto& block : blocks_) sum += block.bytes();
     for (const auto& code : codes) sum += code.bytes();
     for (const auto& thread : threads) sum += thread.bytes();

@@ -42,9 +42,10 @@ class LowRankMemory {
   double trace() const { return trace_; }
 
   /// Sets this to `before` (of the same shape) updated by one batch of `columns` columns, on all ranks together; the
-  /// n-th batch has weight max(forgetting, 1/n). False, and unspecified, if numbers overflow.
+  /// n-th batch has weight max(forgetting, 1/n). Of a sample that has as many columns as others, all have its weight
+  /// (1 x samples of this rank, of mean 1; without rows: 1). False, and unspecified, if numbers overflow.
   bool update(const Worker<Scalar>& worker, const LowRankMemory& before, double forgetting, bool centred, Index columns,
-              Parts parts);
+              Parts parts, ConstView<Scalar> weights = {}, Index columns_per_sample = 1);
 
   /// A damped inverse root: (A + lambda I)^(-1/2) = scale (I + Q diag(f) Q'), lambda being `damping` times the mean
   /// variance. `f` (rank x 1) is from above -1 to 0; returns the scale.
@@ -100,7 +101,10 @@ class LowRankMemory {
 
 template <class Scalar>
 bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMemory& before, double forgetting,
-                                   bool centred, Index columns, Parts parts) {
+                                   bool centred, Index columns, Parts parts, ConstView<Scalar> weights,
+                                   Index columns_per_sample) {
+  const bool weighted = weights.rows() > 0;
+  const auto weight = [&](Index column) { return weights(0, column / columns_per_sample); };
   count_ = before.count_ + 1;
   const double fresh = std::max(forgetting, 1 / static_cast<double>(count_));
   const auto share = static_cast<Scalar>(fresh / static_cast<double>(columns));
@@ -114,8 +118,14 @@ bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMe
     sum_.fit(inputs(), 1);
     View<Scalar> sum = sum_.view();
     sum.setZero();
-    parts([&](Index, ConstView<Scalar> a) {
-      for (Index t = 0; t < a.cols(); ++t) sum += a.col(t);
+    parts([&](Index start, ConstView<Scalar> a) {
+      for (Index t = 0; t < a.cols(); ++t) {
+        if (weighted) {
+          sum += weight(start + t) * a.col(t);
+        } else {
+          sum += a.col(t);
+        }
+      }
     });
     worker.sum(sum);
     mean += share * sum;
@@ -139,11 +149,14 @@ bool LowRankMemory<Scalar>::update(const Worker<Scalar>& worker, const LowRankMe
       for (Index j = 0; j < rank(); ++j) y.col(j) = kept * variances_(j, 0) * basis.col(j);
     }
     double square = 0;
-    parts([&](Index, ConstView<Scalar> a) {
+    parts([&](Index start, ConstView<Scalar> a) {
       centred_.fit(a.rows(), a.cols());
       const View<Scalar> c = centred_.view();
       worker.parallel_ranges(a.cols(), a.rows(), [&](Index from, Index count) {
-        for (Index t = from; t < from + count; ++t) View<Scalar>{c}.col(t) = a.col(t) - mean;
+        for (Index t = from; t < from + count; ++t) {
+          View<Scalar>{c}.col(t) = a.col(t) - mean;
+          if (weighted) View<Scalar>{c}.col(t) *= std::sqrt(weight(start + t));  // in products of two
+        }
       });
       square += detail::square_sum<Scalar>(c);
       projected_.fit(rank(), a.cols());

@@ -262,6 +262,7 @@ void check_fit(const Network<Scalar>& net, const BatchSource<Scalar>& source, co
     throw OptionError("fit: " + info.name + " has a batch of 1 sample, and layer " + text(i) + " (" +
                       net.layers()[i].name() + ") needs at least 2: choose another batch size, or LastBatch::drop");
   }
+  if (data != nullptr && data->weights().size() > 0) net.algorithm().require_sample_weights();
   if (data != nullptr) return require_fits(net, *data);  // each step checks its batch, but names a sample by its place
   const Index features = net.layers().input().size();
   if (info.shape.size() > 0 && info.shape.size() != features) {
@@ -308,6 +309,17 @@ class ScaleGuard {
   bool ended_ = false;
 };
 
+/// A step on this rank's share of a batch.
+template <class Scalar>
+StepReport step_on(Network<Scalar>& net, const Batch<Scalar>& batch) {
+  const auto share = share_of(batch, net.communicator());
+  const Eigen::Map<const Vector<Scalar>> weights{share.weights.data(), share.weights.cols()};
+  const auto step = [&](const auto& y) {
+    return batch.weights.rows() > 0 ? net.step(share.x, y, weights) : net.step(share.x, y);
+  };
+  return batch.y.size() > 0 ? step(share.y) : step(share.targets);
+}
+
 /// Runs the epochs; `proceed(hook)` calls a hook of all callbacks, and says whether none of them ends training.
 template <class Scalar>
 void run_epochs(Training<Scalar>& training, BatchSource<Scalar>& source, FitReport& report,
@@ -335,9 +347,7 @@ void run_epochs(Training<Scalar>& training, BatchSource<Scalar>& source, FitRepo
       if (training.current == nullptr) break;
       if (!proceed(&Callback::before_step)) return;
       start = Clock::now();
-      const auto share = share_of(*training.current, communicator);
-      training.last = training.current->y.size() > 0 ? training.net.step(share.x, share.y)
-                                                     : training.net.step(share.x, share.targets);
+      training.last = step_on(training.net, *training.current);
       add_seconds_since(start);
       ++training.batch;
       ++training.step;

@@ -28,7 +28,8 @@ Batch<Scalar> share_of(const Batch<Scalar>& batch, const Communicator* communica
   const bool has_labels = batch.y.size() > 0;
   return {batch.x.slice(first, count),
           {batch.y.data() + (has_labels ? first : 0), has_labels ? count : 0},
-          batch.targets.slice(has_labels ? 0 : first, has_labels ? 0 : count)};
+          batch.targets.slice(has_labels ? 0 : first, has_labels ? 0 : count),
+          batch.weights.rows() > 0 ? batch.weights.slice(first, count) : batch.weights};
 }
 
 /// check(), on all ranks: they throw alike.
