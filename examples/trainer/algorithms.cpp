@@ -57,7 +57,12 @@ Algorithm make(const Options& options) {
   set_weight_options(config, options);
   set_code_options(config, options);
   config.validate();
-  const altmin::SoftmaxCrossEntropy loss{options.label_smoothing};
+  if (options.regression && options.label_smoothing != 0) {
+    throw UsageError("--label-smoothing: expected classes, got the targets of a regression");
+  }
+  const altmin::AnyLoss<float> loss =
+      options.regression ? altmin::AnyLoss<float>{altmin::MeanSquaredError{}}
+                         : altmin::AnyLoss<float>{altmin::SoftmaxCrossEntropy{options.label_smoothing}};
   return [config, loss](altmin::Layers<float> layers, altmin::Seed seed) {
     return altmin::Network<float>{std::move(layers), loss, config, seed};
   };

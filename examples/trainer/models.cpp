@@ -35,10 +35,17 @@ void add_relu(const Options& options, Layers& layers) {
   }
 }
 
+/// The layers in front of the first map.
+Layers input_layers(const Options& options, altmin::Shape input) {
+  Layers layers{input};
+  if (options.standardize) layers.add(altmin::Standardize{});
+  return layers;
+}
+
 /// Fully connected: Dense - BatchNorm (by --batch-norm) - activation for each hidden layer, then one output a class.
 Layers fully_connected(const Options& options, altmin::Shape input, altmin::Index outputs,
                        const std::function<void(const Options&, Layers&)>& add_activation) {
-  Layers layers{input};
+  Layers layers = input_layers(options, input);
   for (const altmin::Index units : hidden_units(options)) {
     layers.add(hidden_map(options, units));
     if (options.batch_norm) layers.add(altmin::BatchNorm{});
@@ -61,7 +68,7 @@ Layers resmlp(const Options& options, altmin::Shape input, altmin::Index outputs
   const std::vector<altmin::Index> hidden = hidden_units(options);
   const altmin::Dense map = hidden_map(options, hidden.front());
   const altmin::Skip skip{1 / std::sqrt(static_cast<double>(hidden.size()))};
-  Layers layers{input};
+  Layers layers = input_layers(options, input);
   layers.add(map);
   for (std::size_t l = 0; l < hidden.size(); ++l) {
     add_relu(options, layers);
@@ -75,7 +82,7 @@ Layers resmlp(const Options& options, altmin::Shape input, altmin::Index outputs
 
 /// Signs alone: of the inputs, the weights and the hidden units. Packs into bits (see altmin::pack).
 Layers binary(const Options& options, altmin::Shape input, altmin::Index outputs) {
-  Layers layers{input};
+  Layers layers = input_layers(options, input);
   const auto add = [&](altmin::Index units) {
     layers.add(altmin::Sign{}).add(altmin::BinaryDense{units});
     if (options.batch_norm) layers.add(altmin::BatchNorm{});
@@ -153,8 +160,8 @@ Layers rnn(const Options& options, altmin::Shape input, altmin::Index outputs) {
 }
 
 /// One map alone: logistic regression.
-Layers linear(const Options&, altmin::Shape input, altmin::Index outputs) {
-  return Layers{input}.add(altmin::Dense{outputs});
+Layers linear(const Options& options, altmin::Shape input, altmin::Index outputs) {
+  return input_layers(options, input).add(altmin::Dense{outputs});
 }
 
 /// To add a model, write a function above, and a line here.

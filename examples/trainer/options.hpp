@@ -54,6 +54,8 @@ struct Options {
   bool quiet = false;
   bool distributed = false;
   std::optional<double> stall_limit;
+  bool standardize = false;  ///< whether the network begins by standardizing; no flag, set by the trainer
+  bool regression = false;   ///< whether the targets are real numbers; likewise
 
   /// The options that decide the result, by their flags: a checkpoint stores them.
   template <class Visit, class... Self>

@@ -26,6 +26,11 @@ class Saver {
     checkpoint_->notes[trainer] = saved_options;
   }
 
+  /// The checkpoint stores these as well.
+  void add(const altmin::Notes& notes) {
+    if (checkpoint_) checkpoint_->notes.insert(notes.begin(), notes.end());
+  }
+
   template <class Training>
   void begin(Training& training) {
     first_step_ = training.step;

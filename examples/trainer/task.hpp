@@ -1,6 +1,7 @@
 #pragma once
 
 #include <altmin/altmin.hpp>
+#include <altmin/io.hpp>
 #include <nlohmann/json.hpp>
 
 namespace trainer {
@@ -21,6 +22,12 @@ class Task {
 
   /// On the test samples that are known now, during training or after it.
   virtual altmin::Metrics test(const altmin::Network<float>& net) = 0;
+
+  /// Outputs that the network has.
+  virtual altmin::Index outputs() { return source().info().classes; }
+
+  /// What a checkpoint holds besides the network and the options.
+  virtual altmin::Notes notes() const { return {}; }
 
   /// What --patience watches; null without.
   virtual const altmin::Dataset<float>* held_out() const { return nullptr; }

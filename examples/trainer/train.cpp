@@ -64,6 +64,7 @@ int train_on(altmin::Communicator& communicator, const std::string& trainer, con
   const Outputs outputs{options};
 
   const std::unique_ptr<Task> task = open();
+  saver.add(task->notes());
   const altmin::SourceInfo info = task->source().info();
   std::optional<altmin::Validation<float>> validation;
   std::optional<altmin::EarlyStopping> early_stopping;
@@ -71,7 +72,7 @@ int train_on(altmin::Communicator& communicator, const std::string& trainer, con
     validation.emplace(*task->held_out());
     early_stopping.emplace().patience = *options.patience;
   }
-  Net net = make_network(options, algorithm, info.shape, info.classes);
+  Net net = make_network(options, algorithm, info.shape, task->outputs());
   net.set_communicator(communicator);
 
   altmin::FitOptions fit_options;

@@ -6,6 +6,7 @@
 #include "altmin/io/checkpoint.hpp"
 #include "altmin/io/kinds.hpp"
 #include "altmin/io/model.hpp"
+#include "altmin/io/notes.hpp"
 #include "altmin/io/options.hpp"
 #include "altmin/io/safetensors.hpp"
 

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +17,8 @@
 #include "altmin/data/dataset.hpp"
 #include "altmin/readers/csv_number.hpp"
 #include "altmin/readers/csv_source.hpp"
+#include "altmin/readers/row_reader.hpp"
+#include "altmin/readers/text_window.hpp"
 
 namespace altmin {
 
@@ -60,29 +61,20 @@ struct CsvOptions {
 /// data, which ends the table. Where the system fails to read, that is always thrown. (With detail::Text as `Bytes`,
 /// nothing is done on another thread.)
 template <class Scalar, class Bytes = detail::TextThread>
-class CsvReader {
+class CsvReader : public RowReader<Scalar> {
  public:
   /// Reads up to the first row, whose columns every row must have. Throws OptionError for a layout that this table
   /// cannot have, DataError where there is no row.
   explicit CsvReader(const Source& source, CsvOptions options = {})
       : name_{source.name()},
-        options_{std::move(options)},
+        options_{checked(std::move(options))},
         part_{source.part()},
         parts_{source.parts()},
-        bytes_{source} {
-    const auto separator = std::string_view{&options_.separator, 1};
-    detail::require_option(separator.find_first_of("+-.0123456789eE \r\n") != 0, "CsvOptions: separator",
-                           "must not be a part of numbers or lines", options_.separator);
-    detail::require_option(options_.classes >= 1 && options_.classes <= std::numeric_limits<int>::max(),
-                           "CsvOptions: classes", "must be 1 or more", double(options_.classes));
-    constexpr Index most = Index{1} << 30U;
-    detail::require_option(options_.max_line >= 1 && options_.max_line <= most, "CsvOptions: max_line",
-                           "must be 1 to 2^30", double(options_.max_line));
+        window_{source, options_.max_line} {
     const double missing = options_.missing.value_or(0);
     missing_ = detail::narrow<Scalar>(missing);
     detail::require_option(detail::is_finite(missing_), "CsvOptions: missing",
                            sizeof(Scalar) < sizeof(double) ? "must be finite as a float" : "must be finite", missing);
-    at_ = end_ = text_end_ = block_.bytes();
     find_columns();
   }
 
@@ -98,9 +90,9 @@ class CsvReader {
                        detail::text(y.size()));
     }
     Index count = 0;
-    while (count < x.cols() && (at_ != end_ || refill())) {
+    while (count < x.cols() && has_text()) {
       if (is_of_other_part()) {
-        next_line(at_);
+        has_line() ? pass_line() : grow_line();
       } else if (read_row(x.data() + count * x.outerStride(), y[count])) {
         ++count;
       }
@@ -108,32 +100,54 @@ class CsvReader {
     return count;
   }
 
-  /// From any thread: the table ends at once, even where read() waits for a pipe.
-  void cancel() { bytes_.cancel(); }
+  Index read(View<Scalar> x, Span<int> y, View<Scalar>) override { return read(x, y); }
 
-  Index features() const { return features_; }
-  Index classes() const { return options_.classes; }
+  /// From any thread: the table ends at once, even where read() waits for a pipe.
+  void cancel() override { window_.cancel(); }
+
+  Index features() const override { return features_; }
+  Index classes() const override { return options_.classes; }
+  Index targets() const override { return 0; }
 
   /// Lines read.
   Index lines() const { return line_; }
 
   /// Bad rows among them that were skipped.
-  Index skipped() const { return skipped_; }
+  Index skipped() const override { return skipped_; }
 
  private:
   static constexpr int label_place = -1;
   static constexpr int no_place = -2;
 
+  /// Throws OptionError.
+  static CsvOptions checked(CsvOptions options) {
+    const auto separator = std::string_view{&options.separator, 1};
+    detail::require_option(separator.find_first_of("+-.0123456789eE \r\n") != 0, "CsvOptions: separator",
+                           "must not be a part of numbers or lines", options.separator);
+    detail::require_option(options.classes >= 1 && options.classes <= std::numeric_limits<int>::max(),
+                           "CsvOptions: classes", "must be 1 or more", double(options.classes));
+    constexpr Index most = Index{1} << 30U;
+    detail::require_option(options.max_line >= 1 && options.max_line <= most, "CsvOptions: max_line",
+                           "must be 1 to 2^30", double(options.max_line));
+    return options;
+  }
+
   /// Finds where the fields of the first line belong.
   void find_columns() {
-    while (at_ != end_ || refill()) {
-      if (line_ == 0 && end_ - at_ >= 3 && std::memcmp(at_, "\xef\xbb\xbf", 3) == 0) at_ += 3;  // byte order mark
-      if (!is_blank(at_)) break;
-      next_line(at_);
+    while (has_text()) {
+      if (!has_line()) {
+        grow_line();
+        continue;
+      }
+      const char* const at = window_.at();
+      const bool is_marked = line_ == 0 && window_.end() - at >= 3 && std::memcmp(at, "\xef\xbb\xbf", 3) == 0;
+      if (is_marked) window_.pass(at + 3);  // byte order mark
+      if (!is_blank(window_.at())) break;
+      pass_line();
     }
-    if (at_ == end_) throw DataError(name_ + ": expected at least one row, got none");
-    const char* const newline = line_end(at_);
-    const auto columns = static_cast<Index>(std::count(at_, newline, options_.separator)) + 1;
+    if (!has_text()) throw DataError(name_ + ": expected at least one row, got none");
+    const char* const newline = line_end();
+    const auto columns = static_cast<Index>(std::count(window_.at(), newline, options_.separator)) + 1;
     places_.assign(static_cast<std::size_t>(columns), options_.features.empty() ? 0 : no_place);
     const auto place = [&](Index column, const char* what, Index got) -> int& {
       if (column < 0 || column >= columns) {
@@ -157,7 +171,7 @@ class CsvReader {
       if (options_.features.empty() && free != label_place) free = static_cast<int>(features_++);
     }
     if (features_ == 0) throw DataError(name_ + ": expected at least one feature beside the label, got none");
-    if (options_.header) next_line(newline);
+    if (options_.header) pass_line();
   }
 
   /// Whether the next line is left to another part of the source. The line of names is of all.
@@ -166,10 +180,11 @@ class CsvReader {
     return parts_ > 1 && line_ / block % parts_ != part_;
   }
 
-  /// Reads one line; false where it is no row.
+  /// Reads one line; false where it is no row, or only the beginning of one.
   bool read_row(Scalar* x, int& y) {
-    const char* at = at_;
-    if (*at <= ' ' && is_blank(at)) return next_line(at);
+    const char* const line = window_.at();
+    const char* at = line;
+    if (*at <= ' ' && is_blank(at)) return has_line() ? pass_line() : grow_line();
     const int* const end = places_.data() + places_.size();
     const Scalar* const missing = options_.missing ? &missing_ : nullptr;
     for (const int* place = places_.data(); place != end; ++place) {
@@ -192,11 +207,12 @@ class CsvReader {
           x[*place] = value;
         }
       }
-      if ((*at == '\n') != (place + 1 == end)) return bad_count(at);
+      if ((*at == '\n') != (place + 1 == end)) return has_line() ? bad_count() : grow_line();
       ++at;
     }
-    if (at - at_ > options_.max_line + 1) return bad_length();
-    at_ = at;
+    if (at > window_.end() && !window_.complete()) return grow_line();
+    if (at - line > options_.max_line + 1) return bad_length();
+    window_.pass(at);
     ++line_;
     return true;
   }
@@ -227,90 +243,70 @@ class CsvReader {
   }
 
   bool bad_field(const int* place, const std::string& expected, const char* field) {
+    if (!has_line()) return grow_line();
     std::string got;
     for (const char* c = field; c != field_end(field) && got.size() < 40; ++c) got += *c >= ' ' && *c <= '~' ? *c : '?';
     return bad_row(", column " + detail::text(place - places_.data() + 1) + ": expected " + expected + ", got '" + got +
                    "'");
   }
-  bool bad_count(const char* at) {
-    const char* const newline = line_end(at);
+  bool bad_count() {
     return bad_row(": expected " + detail::text(places_.size()) + " columns, got " +
-                   detail::text(std::count(at_, newline, options_.separator) + 1));
+                   detail::text(std::count(window_.at(), line_end(), options_.separator) + 1));
   }
   bool bad_length() { return bad_row(": expected at most " + detail::text(options_.max_line) + " bytes, got more"); }
 
   /// Goes on to the next line, and throws or counts.
   bool bad_row(const std::string& what) {
-    if (at_ != end_) next_line(at_);
+    if (has_text()) pass_line();
     if (options_.bad_rows == BadRows::refuse) throw DataError(name_ + ", line " + detail::text(line_) + what);
     ++skipped_;
     return false;
   }
 
-  bool next_line(const char* at) {
-    at_ = line_end(at) + 1;
+  /// Goes on to the next line, as far as the window holds this one.
+  bool pass_line() {
+    window_.pass(line_end() + 1);
     ++line_;
     return false;
   }
 
-  /// Makes [at_, end_) the next whole lines, where none is left; false at the end of the table.
-  bool refill() {
-    for (;;) {
-      if (text_end_ - end_ > options_.max_line) {
-        passing_ = true;
-        ++line_;
-        drop_rest();
-        bad_length();
-      }
-      const bool more = append_block();
-      if (!more && text_end_ == end_) return false;
-      if (!more) *text_end_++ = '\n';
-      std::memset(text_end_, 0, detail::csv_padding);
-      if (passing_) {
-        end_ = std::find(end_, static_cast<const char*>(text_end_), '\n');
-        passing_ = end_ == text_end_;
-        if (!passing_) ++end_;
-      }
-      at_ = end_;
-      const std::string_view text{at_, static_cast<std::size_t>(text_end_ - at_)};
-      end_ += text.rfind('\n') + 1;  // none found: 0
-      if (at_ != end_) return true;
+  bool has_text() { return window_.at() != window_.end() || (grow() && has_text()); }
+
+  /// Whether the window holds all of a line.
+  bool has_line() const { return window_.complete() || line_end() != window_.end(); }
+
+  /// Reads more of a line, or passes over all of it where it is too long.
+  bool grow_line() {
+    if (window_.end() - window_.at() <= options_.max_line) {
+      grow();
+      return false;
     }
+    bad_length();
+    while (window_.at() == window_.end() && grow()) {
+      window_.pass(line_end());
+    }
+    window_.pass(window_.at() + 1);
+    return false;
   }
 
-  /// Puts the rest of a line in front of the next block, or a long one with this block into memory of its own; false
-  /// where there is none.
-  bool append_block() {
+  /// Reads more text; false where there is none.
+  bool grow() {
     try {
-      if (!at_end_) at_end_ = !bytes_.next(next_);
+      return window_.grow();
     } catch (const detail::DamagedGzip& damage) {
-      at_end_ = true;
+      window_.pass(window_.end());
       ++line_;
-      drop_rest();
-      bad_row(": expected sound gzip data, got: " + damage.reason);
+      return bad_row(": expected sound gzip data, got: " + damage.reason);
     }
-    if (at_end_) return false;
-    const auto rest = static_cast<std::size_t>(text_end_ - end_);
-    if (rest <= detail::TextBlock::ahead) {
-      std::swap(block_, next_);
-      text_end_ = block_.bytes() + block_.size;
-      end_ = static_cast<const char*>(std::memcpy(block_.bytes() - rest, end_, rest));
-    } else {
-      const std::size_t room = detail::TextBlock::capacity + detail::TextBlock::behind;
-      if (!long_line_) long_line_.reset(new char[static_cast<std::size_t>(options_.max_line) + room]);
-      end_ = static_cast<const char*>(std::memmove(long_line_.get(), end_, rest));
-      text_end_ = std::copy_n(next_.bytes(), next_.size, long_line_.get() + rest);
-    }
-    at_ = end_;
-    return true;
   }
-
-  void drop_rest() { text_end_ -= text_end_ - end_; }
 
   static bool is_space(char c) { return c == ' ' || c == '\r'; }
 
-  const char* line_end(const char* at) const {
-    return static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end_ - at)));
+  /// Where the line at the window's beginning ends, or the window.
+  const char* line_end() const {
+    const auto size = static_cast<std::size_t>(window_.end() - window_.at());
+    const void* const found = std::memchr(window_.at(), '\n', size);
+    return found != nullptr ? static_cast<const char*>(found) : window_.end();
   }
   const char* field_end(const char* at) const {
     while (*at != options_.separator && *at != '\n') ++at;
@@ -323,22 +319,14 @@ class CsvReader {
 
   std::string name_;
   CsvOptions options_;
-  Index part_;  // of the source's lines
-  Index parts_;
   std::vector<int> places_;  // of each column: the feature, or one of the above
   Index features_ = 0;
   Scalar missing_ = 0;  // CsvOptions::missing, where set
-  std::unique_ptr<char[]> long_line_;
-  const char* at_ = nullptr;   // the next line
-  const char* end_ = nullptr;  // behind the last whole one
-  char* text_end_ = nullptr;   // behind what there is of the next
-  bool passing_ = false;       // over the rest of a line that was too long
-  bool at_end_ = false;
   Index line_ = 0;
   Index skipped_ = 0;
-  detail::TextBlock block_;  // the text, unless a line of it is long
-  detail::TextBlock next_;
-  Bytes bytes_;
+  Index part_;  // of the source's lines
+  Index parts_;
+  detail::TextWindow<Bytes> window_;
 };
 
 /// Reads a whole table into memory. Throws as CsvReader does, and DataError where no row is good.

@@ -7,7 +7,6 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -23,7 +22,8 @@
 #include "altmin/data/fingerprint.hpp"
 #include "altmin/data/running_standardizer.hpp"
 #include "altmin/parallel/bounded_queue.hpp"
-#include "altmin/readers/csv.hpp"
+#include "altmin/readers/csv_files.hpp"
+#include "altmin/readers/row_reader.hpp"
 
 namespace altmin {
 
@@ -54,20 +54,23 @@ struct StreamOptions {
 
 namespace detail {
 
-/// Samples with their labels, as many as there is room for.
+/// Samples with their labels or real targets, as many as there is room for.
 template <class Scalar>
 struct Rows {
   Rows() = default;
-  Rows(Index features, Index room) : x(features, room), y(room) {}
+  Rows(const RowReader<Scalar>& reader, Index room)
+      : x(reader.features(), room), y(reader.classes() > 0 ? room : 0), targets(reader.targets(), room) {}
 
   void set(Index i, const Rows& from, Index j) {
     x.col(i) = from.x.col(j);
-    y[i] = from.y[j];
+    if (y.size() > 0) y[i] = from.y[j];
+    if (targets.rows() > 0) targets.col(i) = from.targets.col(j);
   }
   void push(const Rows& from, Index j) { set(size++, from, j); }
 
   Matrix<Scalar> x;
   Labels y;
+  Matrix<Scalar> targets;
   Index size = 0;
 };
 
@@ -80,29 +83,21 @@ struct Row {
   explicit operator bool() const { return rows != nullptr; }
 };
 
-/// The rows of a table in one or more files, read on a thread of their own.
+/// The rows of a table, read on a thread of their own.
 template <class Scalar>
 class RowThread {
  public:
-  RowThread(const std::vector<Source>& sources, const CsvOptions& options)
-      : sources_{sources},
-        options_{options},
-        reader_{std::make_unique<CsvReader<Scalar>>(sources.front(), options)},
-        features_{reader_->features()},
-        thread_{[this] { run(); }} {}
+  explicit RowThread(std::unique_ptr<RowReader<Scalar>> reader)
+      : reader_{std::move(reader)}, thread_{[this] { run(); }} {}
   RowThread(const RowThread&) = delete;
   RowThread& operator=(const RowThread&) = delete;
   ~RowThread() {
     queue_.cancel();
-    {
-      const std::lock_guard<std::mutex> lock{mutex_};
-      cancelled_ = true;
-      reader_->cancel();
-    }
+    reader_->cancel();
     thread_.join();
   }
 
-  Index features() const { return features_; }
+  const RowReader<Scalar>& reader() const { return *reader_; }
   Index skipped() const { return block_.skipped; }
 
   /// The next row, valid until the next call; none at the end. While it waits, it calls stop(), if there is one, ten
@@ -124,45 +119,23 @@ class RowThread {
 
   void run() {
     try {
-      const Index room = std::clamp(Index{65536} / features_, Index{1}, Index{1024});
+      const Index room = std::clamp(Index{65536} / reader_->features(), Index{1}, Index{1024});
       Block block;
-      Index skipped = 0;  // of the sources before
-      for (std::size_t i = 0; i < sources_.size(); ++i) {
-        if (i > 0 && !open(sources_[i])) return;
-        bool ended = false;
-        do {
-          if (block.rows.y.size() == 0) block.rows = Rows<Scalar>{features_, room};
-          block.rows.size = reader_->read(block.rows.x, {block.rows.y.data(), room});
-          block.skipped = skipped + reader_->skipped();
-          ended = block.rows.size < room;
-          if (!queue_.push(block)) return;  // the last block may hold no row, but tells what was skipped
-        } while (!ended);
-        skipped += reader_->skipped();
-      }
+      bool ended = false;
+      do {
+        if (block.rows.x.size() == 0) block.rows = Rows<Scalar>{*reader_, room};
+        block.rows.size =
+            reader_->read(block.rows.x, {block.rows.y.data(), block.rows.y.size()}, View<Scalar>{block.rows.targets});
+        block.skipped = reader_->skipped();
+        ended = block.rows.size < room;
+      } while (queue_.push(block) && !ended);  // the last block may hold no row, but tells what was skipped
       queue_.finish();
     } catch (...) {
       queue_.finish(std::current_exception());
     }
   }
 
-  /// False once cancelled.
-  bool open(const Source& source) {
-    auto reader = std::make_unique<CsvReader<Scalar>>(source, options_);
-    if (reader->features() != features_) {
-      throw DataError(source.name() + ": expected " + detail::text(features_) + " features as in " +
-                      sources_.front().name() + ", got " + detail::text(reader->features()));
-    }
-    const std::lock_guard<std::mutex> lock{mutex_};
-    reader_.swap(reader);
-    return !cancelled_;
-  }
-
-  std::vector<Source> sources_;
-  CsvOptions options_;
-  std::mutex mutex_;                           // of the next two
-  std::unique_ptr<CsvReader<Scalar>> reader_;  // exchanged by the thread alone
-  bool cancelled_ = false;
-  Index features_;
+  std::unique_ptr<RowReader<Scalar>> reader_;
   BoundedQueue<Block> queue_{4};
   Block block_;
   Index at_ = 0;
@@ -198,14 +171,16 @@ class Stream : public BatchSource<Scalar> {
  public:
   /// Opens the source. Throws OptionError for an option out of its range, DataError and OptionError as CsvReader does;
   /// what is wrong with later rows is thrown by next().
-  explicit Stream(Source source, StreamOptions options = {}, CsvOptions csv = {})
-      : Stream{std::vector<Source>{std::move(source)}, options, std::move(csv)} {}
-  /// The same for a table in several files, one after the other, each with its line of names where there is one.
-  explicit Stream(std::vector<Source> sources, StreamOptions options = {}, CsvOptions csv = {})
-      : sources_{std::move(sources)}, options_{options}, csv_{std::move(csv)} {
-    if (sources_.empty()) throw OptionError("Stream: expected at least one source, got none");
-    name_ = sources_.front().name();
-    if (sources_.size() > 1) name_ += " and " + detail::text(sources_.size() - 1) + " more";
+  explicit Stream(const Source& source, const StreamOptions& options = {}, const CsvOptions& csv = {})
+      : Stream{csv_rows<Scalar>(source, csv), options} {}
+
+  /// The same for a table in several files.
+  explicit Stream(const std::vector<Source>& files, const StreamOptions& options = {}, const CsvOptions& csv = {})
+      : Stream{csv_rows<Scalar>(files, csv), options} {}
+
+  /// The same of any rows, such as table_rows().
+  explicit Stream(RowSource<Scalar> source, const StreamOptions& options = {})
+      : source_{std::move(source)}, options_{options} {
     const auto require = [](bool holds, const char* option, const char* range, Index got) {
       detail::require_option(holds, std::string("StreamOptions: ") + option, range, double(got));
     };
@@ -218,13 +193,16 @@ class Stream : public BatchSource<Scalar> {
     require(options_.test_every == 0 || (options_.test_every >= 2 && options_.test_rows > 0), "test_every",
             "must be 0, or 2 or more with test_rows", options_.test_every);
     require(options_.limit >= 0, "limit", "must be 0 or more", options_.limit);
-    table_ = std::make_unique<detail::RowThread<Scalar>>(sources_, csv_);
-    features_ = table_->features();
+    table_ = std::make_unique<detail::RowThread<Scalar>>(source_.open());
+    const RowReader<Scalar>& reader = table_->reader();
+    features_ = reader.features();
+    classes_ = reader.classes();
+    targets_ = reader.targets();
     fresh_ = true;
-    held_back_ = {features(), options_.test_rows};
-    passing_ = {features(), 1};
-    reservoir_ = {features(), std::max<Index>(options_.reservoir, 2)};  // two for has_single_row_left()
-    drawn_ = {features(), options_.batch_size + 1};
+    held_back_ = {reader, options_.test_rows};
+    passing_ = {reader, 1};
+    reservoir_ = {reader, std::max<Index>(options_.reservoir, 2)};  // two for has_single_row_left()
+    drawn_ = {reader, options_.batch_size + 1};
     begin_pass(0);
   }
 
@@ -250,8 +228,10 @@ class Stream : public BatchSource<Scalar> {
     }
     ++batch_number_;
     if (options_.standardize) standardizer_.apply(drawn_.x.leftCols(drawn_.size));
-    batch_.emplace(
-        Batch<Scalar>{{drawn_.x.data(), features(), drawn_.size, features()}, {drawn_.y.data(), drawn_.size}, {}});
+    batch_.emplace();
+    batch_->x.rebind({drawn_.x.data(), features(), drawn_.size, features()});
+    if (classes_ > 0) batch_->y.rebind({drawn_.y.data(), drawn_.size});
+    if (targets_ > 0) batch_->targets.rebind({drawn_.targets.data(), targets_, drawn_.size, targets_});
     return &*batch_;
   }
 
@@ -261,16 +241,11 @@ class Stream : public BatchSource<Scalar> {
   Dataset<Scalar> test() const {
     require_table();
     const Index size = held_back_.size;
-    if (size == 0) throw DataError(name_ + ": expected test rows, got none (see StreamOptions::test_rows)");
-    Matrix<Scalar> x(features(), size);
-    Labels y(size);
-    for (Index i = 0; i < size; ++i) {
-      const Index place = (oldest_ + i) % size;
-      x.col(i) = held_back_.x.col(place);
-      y[i] = held_back_.y[place];
-    }
-    if (options_.standardize) standardizer_.apply(x);
-    return {std::move(x), std::move(y), csv_.classes};
+    if (size == 0) throw DataError(source_.name + ": expected test rows, got none (see StreamOptions::test_rows)");
+    Rows rows{table_->reader(), size};
+    for (Index i = 0; i < size; ++i) rows.push(held_back_, (oldest_ + i) % size);
+    if (options_.standardize) standardizer_.apply(rows.x);
+    return to_dataset(std::move(rows));
   }
 
   /// Whether the last call of next() returned null as set_stop() says.
@@ -288,8 +263,8 @@ class Stream : public BatchSource<Scalar> {
     if (pass > 0) begin_pass(pass);
     for (Index i = 0; i < batch; ++i) {
       if (next() != nullptr) continue;
-      throw DataError(name_ + ": expected more than " + detail::text(batch) + " batches in pass " + detail::text(pass) +
-                      ", got " + detail::text(i));
+      throw DataError(source_.name + ": expected more than " + detail::text(batch) + " batches in pass " +
+                      detail::text(pass) + ", got " + detail::text(i));
     }
     stop_ = stop;
   }
@@ -297,11 +272,11 @@ class Stream : public BatchSource<Scalar> {
   /// Batches are known from the end of the first pass on.
   SourceInfo info() const override {
     SourceInfo info;
-    info.name = name_;
+    info.name = source_.name;
     info.shape = Shape{features()};
     info.classes = classes();
     info.smallest_batch = options_.batch_size == 1 ? 1 : 0;
-    info.repeatable = is_repeatable();
+    info.repeatable = source_.repeatable();
     if (train_rows_ < 0) return info;
     const Index rest = train_rows_ % options_.batch_size;
     const Index joined = train_rows_ > options_.batch_size ? 1 : 0;  // a last row to the batch before it
@@ -314,18 +289,20 @@ class Stream : public BatchSource<Scalar> {
 
   /// Of the first rows, where the source can be read again; 0 where it cannot.
   std::uint64_t fingerprint() const override {
-    if (fingerprint_ == 0 && is_repeatable()) {
-      Rows first{features(), 1024};
-      detail::RowThread<Scalar> table{sources_, csv_};
+    if (fingerprint_ == 0 && source_.repeatable()) {
+      detail::RowThread<Scalar> table{source_.open()};
+      Rows first{table.reader(), 1024};
       for (Row row = table.next({}); row && first.size < 1024; row = table.next({})) first.push(*row.rows, row.place);
-      fingerprint_ =
-          detail::fingerprint(Dataset<Scalar>{first.x.leftCols(first.size), first.y.head(first.size), csv_.classes});
+      fingerprint_ = detail::fingerprint(to_dataset(std::move(first)));
     }
     return fingerprint_;
   }
 
   Index features() const { return features_; }
-  Index classes() const { return csv_.classes; }
+  /// Classes of the labels; 0 where the targets are real numbers.
+  Index classes() const { return classes_; }
+  /// Real targets of a sample; 0 for labels.
+  Index targets() const { return targets_; }
 
   /// Passes completed, and batches of the present one.
   Index pass() const { return pass_; }
@@ -348,17 +325,20 @@ class Stream : public BatchSource<Scalar> {
   using Rows = detail::Rows<Scalar>;
   static constexpr std::uint64_t random_stream = 0x57ea3;  // the same seed elsewhere draws other numbers
 
-  bool is_repeatable() const {
-    return std::all_of(sources_.begin(), sources_.end(), [](const Source& source) { return source.repeatable(); });
+  Dataset<Scalar> to_dataset(Rows rows) const {
+    rows.x.conservativeResize(Eigen::NoChange, rows.size);
+    if (classes_ > 0) return {std::move(rows.x), rows.y.head(rows.size), classes_};
+    return {std::move(rows.x), rows.targets.leftCols(rows.size)};
   }
 
   void begin_pass(Index pass) {
     if (!fresh_) {
-      if (!is_repeatable()) throw DataError(name_ + ": it can be read only once: expected a file");
-      auto table = std::make_unique<detail::RowThread<Scalar>>(sources_, csv_);
-      if (table->features() != features_) {
-        throw DataError(name_ + ": expected " + detail::text(features_) + " features as before, got " +
-                        detail::text(table->features()));
+      if (!source_.repeatable()) throw DataError(source_.name + ": it can be read only once: expected a file");
+      auto table = std::make_unique<detail::RowThread<Scalar>>(source_.open());
+      const Index features = table->reader().features();
+      if (features != features_) {
+        throw DataError(source_.name + ": expected " + detail::text(features_) + " features as before, got " +
+                        detail::text(features));
       }
       table_ = std::move(table);
     }
@@ -376,11 +356,11 @@ class Stream : public BatchSource<Scalar> {
 
   void end_pass() {
     if (taken_ == 0) {
-      throw DataError(name_ + ": expected more than " + detail::text(options_.test_rows) +
+      throw DataError(source_.name + ": expected more than " + detail::text(options_.test_rows) +
                       " rows, which are for testing, got " + detail::text(held_back_.size));
     }
     if (taken_ < train_rows_) {
-      throw DataError(name_ + ": expected " + detail::text(train_rows_) +
+      throw DataError(source_.name + ": expected " + detail::text(train_rows_) +
                       " rows to train on as in the first pass, got " + detail::text(taken_));
     }
     train_rows_ = taken_;
@@ -481,12 +461,12 @@ class Stream : public BatchSource<Scalar> {
     if (!table_) throw Error("Stream: expected a stream to read from, got one that has been moved elsewhere");
   }
 
-  std::vector<Source> sources_;
-  std::string name_;  // for messages
+  RowSource<Scalar> source_;
   StreamOptions options_;
-  CsvOptions csv_;
   std::unique_ptr<detail::RowThread<Scalar>> table_;  // null once moved elsewhere
   Index features_ = 0;
+  Index classes_ = 0;
+  Index targets_ = 0;
   bool fresh_ = false;  // the table has not been read from
   Rows held_back_;      // a ring
   Index oldest_ = 0;
