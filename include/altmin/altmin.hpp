@@ -6,6 +6,7 @@
 #include "altmin/data/augmentation.hpp"          // IWYU pragma: export
 #include "altmin/data/batches.hpp"               // IWYU pragma: export
 #include "altmin/data/dataset.hpp"               // IWYU pragma: export
+#include "altmin/data/source_of_ranks.hpp"       // IWYU pragma: export
 #include "altmin/data/standardize.hpp"           // IWYU pragma: export
 #include "altmin/data/weights.hpp"               // IWYU pragma: export
 #include "altmin/layers/layers.hpp"              // IWYU pragma: export

@@ -124,5 +124,5 @@ TEST_CASE("a stream reads a table in several files, as if it were in one", "[fil
           }
         }).find("part-1: expected 2 features as in ") != std::string::npos);
   CHECK(support::message_of<OptionError>([&] { altmin::Stream<double>{std::vector<altmin::Source>{}}; }) ==
-        "Stream: expected at least one source, got none");
+        "csv_rows: expected at least one file, got none");
 }

@@ -2,6 +2,8 @@
 
 #include "altmin/training/ranks.hpp"
 
+#include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -123,6 +125,58 @@ TEST_CASE("fit on several ranks begins where rank 0 does", "[ranks]") {
     CHECK(net.layers()[0].parameters()[1].value() == altmin::Matrix<double>::Constant(5, 1, 3));
     CHECK(net == results.front().net);
   }
+}
+
+TEST_CASE("fit on several ranks takes the same batches of any source, and ends on all where one is stopped",
+          "[ranks]") {
+  struct Drawn : altmin::BatchSource<double> {
+    const altmin::Batch<double>* next() override {
+      if (stopped() || taken == 6) return nullptr;
+      data = points(size, true);
+      ++taken;
+      return &batch.emplace(altmin::Batch<double>{data.x(), {data.y().data(), data.size()}, {}});
+    }
+    bool stopped() const override { return taken == stop_at; }
+
+    altmin::Index taken = 0;
+    altmin::Index stop_at = -1;
+    altmin::Index size = 7;
+    altmin::Dataset<double> data;
+    std::optional<altmin::Batch<double>> batch;
+  };
+  altmin::FitOptions options;
+  options.epochs = 1;
+  const auto one = fit_on(1, 3, [&](Communicator&, auto& net) {
+                     Drawn source;
+                     return altmin::fit(net, source, options);
+                   }).front();
+  const auto three = fit_on(3, 3, [&](Communicator&, auto& net) {
+    Drawn source;
+    return altmin::fit(net, source, options);
+  });
+  for (const auto& [net, report] : three) {
+    CHECK(net == three.front().net);
+    CHECK(report.epochs == 1);
+    CHECK(report.steps == 6);
+    CHECK(std::abs(report.loss - one.report.loss) < 1e-12);
+  }
+  const auto stopped = fit_on(2, 3, [&](Communicator& communicator, auto& net) {
+    Drawn source;
+    if (communicator.rank() == 1) source.stop_at = 4;
+    return altmin::fit(net, source, options);
+  });
+  for (const auto& [net, report] : stopped) {
+    CHECK(report.end == altmin::FitEnd::stopped);
+    CHECK(report.steps == 4);
+    CHECK(net == stopped.front().net);
+  }
+  fit_on(2, 3, [&](Communicator& communicator, auto& net) {
+    Drawn source;
+    source.size -= communicator.rank();
+    CHECK_THROWS_WITH(altmin::fit(net, source, options),
+                      "fit: expected batches of the same sizes on all ranks, got others from the source");
+    return altmin::FitReport{};
+  });
 }
 
 TEST_CASE("fit on several ranks expects the same data sizes and options, and good data on each", "[ranks]") {

@@ -39,7 +39,8 @@ inline void agree_on_ranks(Communicator* communicator, FunctionRef<void()> check
   agree(*communicator, check);
 }
 
-/// check(), on all ranks; and that these have the same options, and sources of the same kind and sizes.
+/// check(), on all ranks; and that these have the same options, samples of the same kind and, but for a SourceOfRanks,
+/// sources of the same options and sizes.
 template <class Scalar, class Options>
 void check_on_ranks(Communicator* communicator, const Options& options, BatchSource<Scalar>& source,
                     FunctionRef<void()> check) {
@@ -47,7 +48,10 @@ void check_on_ranks(Communicator* communicator, const Options& options, BatchSou
   require_same_text(*communicator, "fit", [&] {
     check();
     FieldText text;
-    source.visit(text);
+    const SourceInfo info = source.info();
+    text.line("features", detail::text(info.shape.size()));
+    text.line("classes", detail::text(info.classes));
+    if (!info.of_rank) source.visit(text);
     Options shown = options;
     visit_fields(text, shown);
     return text.lines();
