@@ -200,6 +200,28 @@ TEST_CASE("a step does not allocate after the first of its batch size") {
   check("weight decay", mlp<float>({784, 50, 50, 10}, true), decayed);
 }
 
+TEST_CASE("a step on samples with weights, of clipped gradients, does not allocate after the first") {
+  const Problem<float> problem{40, 3, 64};
+  const altmin::Vector<float> weights = altmin::Vector<float>::LinSpaced(64, 0, 3);
+  const auto check = [&](const auto& algorithm) {
+    Network<float> net{mlp<float>({40, 30, 20, 3}), SoftmaxCrossEntropy{}, algorithm, Seed{2}};
+    net.set_gradient_limit(0.1);
+    const auto step = [&](Index samples) {
+      return net.step(problem.x.leftCols(samples), problem.y.head(samples), weights.head(samples));
+    };
+    step(64);
+    step(20);
+    CHECK(support::allocations([&] {
+            for (const Index samples : {64, 20, 64}) {
+              if (!step(samples)) throw altmin::Error("the step failed");
+            }
+          }) == 0);
+  };
+  check(altmin::AmMem{});
+  check(altmin::AmAdam{});
+  check(altmin::Adam{});
+}
+
 TEST_CASE("learn_one and predict_one do not allocate after the first calls") {
   const Problem<float> problem{40, 3, 100};
   const auto check = [&](const auto& algorithm) {

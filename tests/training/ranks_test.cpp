@@ -129,7 +129,7 @@ TEST_CASE("fit on several ranks begins where rank 0 does", "[ranks]") {
 
 TEST_CASE("fit on several ranks takes the same batches of any source, and ends on all where one is stopped",
           "[ranks]") {
-  struct Drawn : altmin::BatchSource<double> {
+  struct Repeated : altmin::BatchSource<double> {
     const altmin::Batch<double>* next() override {
       if (stopped() || taken == 6) return nullptr;
       data = points(size, true);
@@ -147,11 +147,11 @@ TEST_CASE("fit on several ranks takes the same batches of any source, and ends o
   altmin::FitOptions options;
   options.epochs = 1;
   const auto one = fit_on(1, 3, [&](Communicator&, auto& net) {
-                     Drawn source;
+                     Repeated source;
                      return altmin::fit(net, source, options);
                    }).front();
   const auto three = fit_on(3, 3, [&](Communicator&, auto& net) {
-    Drawn source;
+    Repeated source;
     return altmin::fit(net, source, options);
   });
   for (const auto& [net, report] : three) {
@@ -161,7 +161,7 @@ TEST_CASE("fit on several ranks takes the same batches of any source, and ends o
     CHECK(std::abs(report.loss - one.report.loss) < 1e-12);
   }
   const auto stopped = fit_on(2, 3, [&](Communicator& communicator, auto& net) {
-    Drawn source;
+    Repeated source;
     if (communicator.rank() == 1) source.stop_at = 4;
     return altmin::fit(net, source, options);
   });
@@ -171,7 +171,7 @@ TEST_CASE("fit on several ranks takes the same batches of any source, and ends o
     CHECK(net == stopped.front().net);
   }
   fit_on(2, 3, [&](Communicator& communicator, auto& net) {
-    Drawn source;
+    Repeated source;
     source.size -= communicator.rank();
     CHECK_THROWS_WITH(altmin::fit(net, source, options),
                       "fit: expected batches of the same sizes on all ranks, got others from the source");

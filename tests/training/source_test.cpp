@@ -101,7 +101,7 @@ TEST_CASE("an epoch is a pass over the source, and a run resumes within one", "[
   });
   CHECK(seen == std::vector<std::string>{"1/5/100", "2/10/100"});
   CHECK(report.end == FitEnd::completed);
-  struct Keep {
+  struct Carry {
     Progress* progress;
     bool goes_on;
     void begin(Training<float>& t) const {
@@ -113,9 +113,9 @@ TEST_CASE("an epoch is a pass over the source, and a run resumes within one", "[
     auto net = support::network();
     Progress progress;
     Drawn first{5};
-    fit(net, first, passes(2), Keep{&progress, false}, StopAtStep{step});
+    fit(net, first, passes(2), Carry{&progress, false}, StopAtStep{step});
     Drawn second{5};
-    const FitReport resumed = fit(net, second, passes(2), Keep{&progress, true});
+    const FitReport resumed = fit(net, second, passes(2), Carry{&progress, true});
     CHECK(net == whole);
     CHECK(resumed.loss == report.loss);
     CHECK(resumed.steps == 10);
