@@ -293,7 +293,7 @@ TEST_CASE("ranks: where one fails, at whatever call, all get an error, and nothi
   };
   SECTION("AmAdam") { check(support::moving()); }
   SECTION("AmMem") { check(altmin::AmMem{}); }
-  SECTION("AmMem, moved") { check(altmin::AmMem::moved()); }
+  SECTION("AmMem, moving") { check(support::moving(altmin::AmMem{})); }
   SECTION("AmMemFull") {  // with memories in each step, roots in the first ones
     altmin::AmMemFull options;
     options.memory_interval = 1;

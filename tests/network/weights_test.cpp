@@ -9,6 +9,7 @@
 
 #include "altmin/parallel/thread_ranks.hpp"
 #include "catch.hpp"
+#include "problem.hpp"
 #include "support.hpp"
 
 namespace {
@@ -95,7 +96,7 @@ TEMPLATE_TEST_CASE("a sample of weight 2 is the sample twice", "[weights]", floa
   check_repeated<TestType>(altmin::Adam{0.01});
   check_repeated<TestType>(altmin::Sgd{});
   check_repeated<TestType>(altmin::Adam{0.01}, true);
-  altmin::AmAdam am;
+  altmin::AmAdam am = support::moving();
   am.learning_rate = 0.01;
   check_repeated<TestType>(am);
   check_repeated<TestType>(am, true);
@@ -104,7 +105,7 @@ TEMPLATE_TEST_CASE("a sample of weight 2 is the sample twice", "[weights]", floa
   check_repeated<TestType>(am);
   check_repeated<TestType>(altmin::AmMem{});
   check_repeated<TestType>(altmin::AmMem{}, true);
-  check_repeated<TestType>(altmin::AmMem::moved());
+  check_repeated<TestType>(support::moving(altmin::AmMem{}));
   check_repeated<TestType>(altmin::Pair{altmin::Backprop{}, altmin::MemoryRule{}});
 }
 
@@ -130,8 +131,8 @@ TEST_CASE("a convolution's samples have weights, too", "[weights]") {
 }
 
 TEST_CASE("weights of 1 are none, but for rounding", "[weights]") {
-  auto a = weighted_net<double>(altmin::AmAdam{});
-  auto b = weighted_net<double>(altmin::AmAdam{});
+  auto a = weighted_net<double>(support::moving());
+  auto b = weighted_net<double>(support::moving());
   const Matrix<double> x = drawn_samples<double>(5, 6, 1);
   const Labels y = Labels::LinSpaced(6, 0, 5).unaryExpr([](int i) { return i % 3; });
   for (int i = 0; i < 5; ++i) {
@@ -168,7 +169,7 @@ TEST_CASE("batch normalization counts each sample once, its loss by its weight",
 
 TEST_CASE("weights are summed over ranks", "[weights]") {
   const auto algorithms = [](auto&& use) {
-    use(altmin::AmAdam{});
+    use(support::moving());
     use(altmin::AmMem{});
     use(altmin::Adam{});
   };
@@ -200,7 +201,7 @@ TEST_CASE("weights are summed over ranks", "[weights]") {
 }
 
 TEST_CASE("weights that cannot be are refused, and change nothing", "[weights]") {
-  auto net = weighted_net<double>(altmin::AmAdam{});
+  auto net = weighted_net<double>(support::moving());
   const auto before = net;
   const Matrix<double> x = drawn_samples<double>(5, 3, 1);
   const Labels y = Labels::Zero(3);

@@ -127,7 +127,8 @@ class MemoryRule::Rule : public WeightRuleBase<Rule<Scalar>, Scalar> {
   void clip(const BlockStep<Scalar>& step, double limit) override {
     const bool moves = beside_.map() >= 0 && !LoweredMap<Scalar>{step.block[beside_.map()]}.frozen();
     const View<Scalar> all = step.memory.gradients.view();
-    Gradients<Scalar>::clip({all.address(0, 0), all.rows() - velocity_.size(), 1, all.rows()}, step.signal.scale, limit);
+    Gradients<Scalar>::clip({all.address(0, 0), all.rows() - velocity_.size(), 1, all.rows()}, step.signal.scale,
+                            limit);
     if (!moves) return;
     Gradients<Scalar>::clip(Gradients<Scalar>::further(step, velocity_.rows(), velocity_.cols()), 1, limit);
   }

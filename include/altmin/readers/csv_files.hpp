@@ -30,7 +30,7 @@ class CsvFiles : public RowReader<Scalar> {
   Index read(View<Scalar> x, Span<int> y, View<Scalar>) override {
     Index count = 0;
     do {
-      count += reader_->read(x.slice(count, x.cols() - count), {y.data() + count, y.size() - count});
+      count += reader_->read(x.slice(count, x.cols() - count), {y.begin() + count, y.size() - count});
     } while (count < x.cols() && open_next());
     return count;
   }
