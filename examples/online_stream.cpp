@@ -281,7 +281,7 @@ void run(const Options& options) {
   if (!options.history.empty()) trainer::output_file("--history", options.history);
   if (!options.plot.empty()) {
     trainer::output_file("--plot", options.plot);
-    trainer::require_gnuplot();
+    trainer::require_gnuplot("--plot");
   }
   if (options.samples < options.batch) {
     throw trainer::UsageError("--samples: expected at least " + std::to_string(options.batch) +

@@ -111,7 +111,7 @@ TEST_CASE("shuffle() gives every order equally often", "[random]") {
 }
 
 TEST_CASE("skip() comes to where as many draws do", "[random]") {
-  for (const std::uint64_t count : {0, 1, 2, 3, 64, 1000, 65537}) {
+  for (const std::uint64_t count : {0U, 1U, 2U, 3U, 64U, 1000U, 65537U}) {
     Random drawn{Seed{7}, 3};
     Random skipped{Seed{7}, 3};
     for (std::uint64_t i = 0; i < count; ++i) drawn.next();
