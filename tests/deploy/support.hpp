@@ -94,7 +94,8 @@ std::vector<Layers<Scalar>> exported_nets() {
           .add(Relu{})
           .add(Dense{6})
           .add(Skip{})
-          .add(Conv2d{1, 3, 1, 1})
+          .add(Relu{})
+          .add(Dense{6})
           .add(Skip{2.})
           .add(Dense{2}),
       Stack{40}.add(BinaryDense{33}).add(BatchNorm{}).add(Sign{}).add(BinaryDense{4, false}),

@@ -383,6 +383,8 @@ TEST_CASE("a file of the first release of version 1 stays readable", "[model]") 
   AmMemFull options;
   options.root_interval = 100;  // the default of that time, as is the next
   options.code_learning_rate = 0.01;
+  options.code_iterations = 5;
+  options.weight_inputs = WeightInputs::updated;
   CHECK(*saved.network.algorithm().options<AmMemFull>() == options);
 }
 
@@ -442,6 +444,7 @@ TEST_CASE("models and checkpoints of version 1 keep their options and prediction
   am_adam.mu = 0.9;
   am_adam.mu_increment = 0.01;
   am_adam.code_iterations = 3;
+  am_adam.weight_inputs = WeightInputs::updated;
   am_adam.code_learning_rate = 0.01;
   am_adam.lambda_code = 1e-4;
   am_adam.weight_decay = 0.01;
@@ -457,6 +460,7 @@ TEST_CASE("models and checkpoints of version 1 keep their options and prediction
   AmMemFull am_mem;
   am_mem.root_interval = 3;
   am_mem.momentum = 0.8;
+  am_mem.code_iterations = 5;
   am_mem.weight_inputs = WeightInputs::forward;
   check("am_mem", am_mem, [](const Network<float>& net) { CHECK(net.layers()[1].parameters()[1].frozen()); });
 

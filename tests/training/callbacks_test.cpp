@@ -117,8 +117,9 @@ TEST_CASE("progress as lines has no line drawn twice", "[callbacks]") {
 }
 
 TEST_CASE("a progress bar says why training ended early, and ends its line whatever happens", "[callbacks]") {
-  AmAdam diverging;
+  AmAdam diverging = AmAdam::equilibrium();
   diverging.code_learning_rate = 1e30;
+  diverging.limit_code_rate = false;
   auto net = support::network(diverging);
   std::ostringstream out;
   fit(net, support::rings(100), two_epochs(), ProgressBar{out});

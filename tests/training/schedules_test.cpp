@@ -113,10 +113,10 @@ TEST_CASE("the mu scale multiplies mu, where there is one") {
     algorithm.mu *= 4;
     CHECK(scaled == move(algorithm, leave));
   };
-  check(altmin::AmAdam{});
+  check(altmin::AmAdam::equilibrium());
   check(altmin::AmSgd{});
   check(altmin::AmMem::equilibrium());
-  check(altmin::AmMemFull{});
+  check(altmin::AmMemFull::equilibrium());
   CHECK(move(altmin::Adam{}, set) == move(altmin::Adam{}, leave));
 
   DoubleNet net{altmin::Layers<double>{2}.add(altmin::Dense{2}), altmin::SoftmaxCrossEntropy{}, altmin::AmAdam{}};
