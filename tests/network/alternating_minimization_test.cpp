@@ -343,7 +343,6 @@ TEMPLATE_TEST_CASE("a code rate that would diverge gives way in the first step",
       for (int s = 0; s < 3; ++s) {
         for (const auto& block : net.inspect(problem.x.leftCols(samples), problem.y.head(samples))) {
           CHECK_FALSE(block.displacement > 10);
-          CHECK_FALSE(block.penalty > 100);
           CHECK(std::isfinite(block.cosine));
         }
         REQUIRE(net.step(problem.x.leftCols(samples), problem.y.head(samples)));
