@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: those of README's table) with every
-# seed given in SEEDS (default: 1 2 3) and these options of the trainer that TRAINER names (default: mnist). Prints for each
-# algorithm the cells of a row of README's table: algorithm, epochs, seeds, test accuracy, training loss, seconds an epoch.
+# results.sh DATA [OPTION...]: trains by every algorithm given in ALGORITHMS (default: five of them) with every seed given
+# in SEEDS (default: 1 2 3) and these options of the trainer that TRAINER names (default: mnist). Prints for each
+# algorithm the cells of a row as in docs/choosing.md: algorithm, epochs, seeds, test accuracy, training loss, and seconds
+# an epoch.
 set -euo pipefail
 export LC_ALL=C
 [[ $# -ge 1 ]] || { echo "usage: results.sh DATA [OPTION...]" >&2 && exit 1; }
