@@ -54,7 +54,11 @@ set rmargin at screen right(1)
 set title "test accuracy"
 set key bottom right
 set format y "%g %%"
+stats table(1) using (valid(6) ? 100 * column(6) : -1) skip 1 nooutput
+if (runs == 1 && STATS_min == STATS_max) { set yrange [STATS_min - 1 : STATS_max + 1] } # a single height
 plot for [i = 1:runs] table(i) using 1:(100 * column(6)) skip 1 with linespoints linestyle i title name(i)
+
+set yrange [*:*]
 
 if (confusion ne "") {
   stats confusion matrix nooutput
