@@ -9,9 +9,11 @@ namespace altmin {
 template <class Scalar>
 class Buffer {
  public:
-  /// Takes a shape; the contents become unspecified.
+  /// Takes a shape; the contents become unspecified. It may be empty: views are of memory all the same, so that an
+  /// address behind it, as of a row of no samples, is one.
   void fit(Index rows, Index columns) {
-    if (rows * columns > memory_.size()) memory_.resize(rows * columns);
+    const Index size = rows * columns;
+    if (size > memory_.size() || memory_.size() == 0) memory_.resize(size > 0 ? size : 1);
     rows_ = rows;
     columns_ = columns;
   }
