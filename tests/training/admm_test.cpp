@@ -78,7 +78,6 @@ TEMPLATE_TEST_CASE("ADMM learns, with the same bits on any number of threads", "
   auto net = two_hidden<TestType>();
   const double start = altmin::evaluate(net, data).accuracy;
   AdmmOptions options;
-  options.threads = 1;
   std::vector<int> sweeps;
   const auto report = altmin::fit_admm(net, data, options, [&](int sweep) { sweeps.push_back(sweep); });
   CHECK(sweeps.size() == std::size_t(options.sweeps));
@@ -89,8 +88,7 @@ TEMPLATE_TEST_CASE("ADMM learns, with the same bits on any number of threads", "
   CHECK(report.bytes > of_samples);
   CHECK(report.bytes < 2 * of_samples);
 
-  auto other = two_hidden<TestType>();
-  options.threads = 3;
+  auto other = two_hidden<TestType>(3);
   altmin::fit_admm(other, data, options);
   CHECK(other == net);
 }

@@ -60,8 +60,7 @@ struct AmAdam {
   double epsilon = 1e-8;    ///< added to the root of the second moment; above 0
   double weight_decay = 0;  ///< decoupled from the gradient (AdamW); 0 or more; weights alone decay
 
-  /// Codes near the minimum of their objective, and weights that are updated there, for about four steps of Adam: the
-  /// directions in which weights then move are at cosines of .85 to .95 with those of backprop, on MNIST.
+  /// Codes near the minimum of their objective, and weights that are updated there, for about four steps of Adam.
   static AmAdam equilibrium() { return detail::near_equilibrium<AmAdam>(); }
 
   /// What the authors' published code computes, its ineffective proximity term included. Its hidden maps have no bias,

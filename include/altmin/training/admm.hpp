@@ -26,7 +26,6 @@ struct AdmmOptions {
   double gamma = 10;    ///< weight of |a - s(z)|^2; above 0
   double ridge = 1e-4;  ///< share of the mean of the diagonal that is added to normal equations; above 0
   int loss_steps = 20;  ///< gradient steps on the last layer's variables, a sweep; 1 or more
-  int threads = 0;      ///< 0: all that are available
 
   /// Throws OptionError.
   void validate() const {
@@ -82,11 +81,7 @@ class Admm {
   const Matrix<Scalar>& below(Index l) const { return l == 0 ? input_ : levels_[std::size_t(l - 1)].a; }
 
   /// What map l is to give: its output z, the last map's with its multiplier, z + multiplier / (2 beta).
-  Matrix<Scalar> target(Index l) const {
-    const Matrix<Scalar>& z = levels_[std::size_t(l)].z;
-    if (l < last()) return z;
-    return z + multiplier_ * static_cast<Scalar>(0.5 / options_.beta);
-  }
+  const Matrix<Scalar>& target(Index l) const { return l < last() ? levels_[std::size_t(l)].z : last_target_; }
 
   void solve_weight(const Worker<Scalar>& worker, Index l);
   void solve_activation(const Worker<Scalar>& worker, Index l);
@@ -103,8 +98,9 @@ class Admm {
   Matrix<Scalar> input_;
   Matrix<double> input_inverse_;  // of the normal matrix of the input, which stays
   std::vector<Level> levels_;
-  Matrix<Scalar> multiplier_;  // of the last map's output
-  Matrix<Scalar> gradient_;    // working memory, as large as the prediction
+  Matrix<Scalar> multiplier_;   // of the last map's output
+  Matrix<Scalar> last_target_;  // during a sweep
+  Matrix<Scalar> gradient_;     // working memory, as large as the prediction
 };
 
 /// The inverse of a normal matrix A A' that gets a ridge.
@@ -119,7 +115,7 @@ Matrix<double> inverse_normal(const Worker<Scalar>& worker, const Matrix<Scalar>
 
 template <class Scalar>
 Admm<Scalar>::Admm(Network<Scalar>& net, const Dataset<Scalar>& data, const AdmmOptions& options)
-    : options_{options}, loss_{net.loss()}, target_{target_of(data)}, workers_{options.threads} {
+    : options_{options}, loss_{net.loss()}, target_{target_of(data)}, workers_{net.threads()} {
   const auto& layers = net.layers();
   for (Index i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
@@ -254,6 +250,7 @@ double Admm<Scalar>::solve_prediction(const Worker<Scalar>& worker, bool move_mu
 template <class Scalar>
 double Admm<Scalar>::sweep(bool move_multiplier) {
   double sum = 0;
+  last_target_ = levels_.back().z + multiplier_ * static_cast<Scalar>(0.5 / options_.beta);
   workers_.lend([&](const Worker<Scalar>& worker) {
     for (Index l = 0; l < last(); ++l) {
       Level& level = levels_[std::size_t(l)];
@@ -285,7 +282,7 @@ void Admm<Scalar>::write_weights(Network<Scalar>& net) const {
 
 template <class Scalar>
 Index Admm<Scalar>::bytes() const {
-  Index numbers = input_.size() + multiplier_.size() + gradient_.size() + 2 * input_inverse_.size();
+  Index numbers = input_.size() + 2 * multiplier_.size() + gradient_.size() + 2 * input_inverse_.size();
   for (const Level& level : levels_) {
     numbers += level.weight.size() + level.z.size() + level.product.size() + level.a.size();
   }
